@@ -1,0 +1,65 @@
+"""The one module that knows which Lightning is installed: `lightning`, `pytorch_lightning` or both.
+
+The two packages hold the same code under two names, so their classes differ. Callbacks here derive
+from whichever exist, which satisfies both Trainers and both LightningCLIs.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from lrtool.errors import MissingDependencyError
+
+__all__ = [
+    "Callback",
+    "LightningModule",
+    "Trainer",
+    "lightning_modules",
+    "namespace_of",
+    "submodules",
+]
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, LightningModule, Trainer
+else:
+    Trainer = LightningModule = Any
+
+
+def lightning_modules() -> list[ModuleType]:
+    """Every installed Lightning, as its top module (`pytorch_lightning`, `lightning.pytorch`)."""
+    found = []
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        try:
+            found.append(import_module(name))
+        except ImportError:
+            continue
+    if not found:
+        raise MissingDependencyError(
+            "lrtool.callbacks needs pytorch_lightning or lightning, and neither imports; "
+            "install one with: pip install pytorch-lightning"
+        )
+    return found
+
+
+def submodules(name: str) -> list[ModuleType]:
+    """The submodule `name` (such as "callbacks") of every installed Lightning."""
+    return [import_module(f"{module.__name__}.{name}") for module in lightning_modules()]
+
+
+def namespace_of(thing: object) -> ModuleType:
+    """The Lightning that `thing` (a Trainer or a LightningModule) comes from."""
+    modules = lightning_modules()
+    for base in type(thing).__mro__:
+        for module in modules:
+            if base.__module__.startswith(module.__name__ + "."):
+                return module
+    return modules[0]
+
+
+if not TYPE_CHECKING:
+    Callback = type(
+        "Callback",
+        tuple(module.Callback for module in lightning_modules()),
+        {"__doc__": "Base of lrtool's callbacks, at home in every installed Lightning.",
+         "__module__": __name__},
+    )  # fmt: skip

@@ -1,0 +1,56 @@
+"""lrtool: a learning-rate finder and schedule tuner for PyTorch Lightning.
+
+Importing this package is cheap: each public name is loaded when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lrtool import optimizers, schedules
+    from lrtool.curve import LossCurve
+    from lrtool.result import RangeTestResult
+    from lrtool.suggest import Suggestion, suggest
+    from lrtool.tuner import range_test, tune
+    from lrtool.types import Status, StopReason
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LossCurve": "lrtool.curve",
+    "RangeTestResult": "lrtool.result",
+    "Status": "lrtool.types",
+    "StopReason": "lrtool.types",
+    "Suggestion": "lrtool.suggest",
+    "optimizers": "",
+    "range_test": "lrtool.tuner",
+    "schedules": "",
+    "suggest": "lrtool.suggest",
+    "tune": "lrtool.tuner",
+}
+
+__all__ = [
+    "LossCurve",
+    "RangeTestResult",
+    "Status",
+    "StopReason",
+    "Suggestion",
+    "optimizers",
+    "range_test",
+    "schedules",
+    "suggest",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lrtool' has no attribute {name!r}")
+    home = _HOME[name]
+    value = getattr(import_module(home), name) if home else import_module(f"lrtool.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Finished objects drawn on matplotlib Axes; nothing here calls show()."""

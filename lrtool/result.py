@@ -1,0 +1,131 @@
+"""RangeTestResult: a finished range test, ready to be read, saved, drawn and handed on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrtool.curve import LossCurve
+from lrtool.errors import FileFormatError
+from lrtool.suggest import Suggestion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RangeTestResult"]
+
+_FORMAT = "lrtool.RangeTestResult/1"
+
+
+@dataclass(frozen=True)
+class RangeTestResult:
+    """What a range test measured and what it suggests.
+
+    Args:
+        curve: the raw measurement.
+        suggestion: the rates read off it.
+        context: what the measurement holds for: optimizer name, batch size per rank, world size,
+            accumulation, precision, group ratios, seed. Plain JSON values.
+        applied: whether the suggestion was written to the optimizer.
+        not_restored: what the borrowed Trainer could not give back, in words; empty when all was.
+        diagnosis: other findings worth reading (badly scaled inputs, dead parameters), in words.
+    """
+
+    curve: LossCurve
+    suggestion: Suggestion
+    context: Mapping[str, Any] = field(default_factory=dict)
+    applied: bool = False
+    not_restored: tuple[str, ...] = ()
+    diagnosis: tuple[str, ...] = ()
+
+    @property
+    def lr(self) -> float:
+        """The rate to train at, constant or slowly decaying; NaN when there is no pick."""
+        return self.suggestion.lr
+
+    @property
+    def min_lr(self) -> float:
+        """The base of a cycle; NaN when there is no pick."""
+        return self.suggestion.min_lr
+
+    @property
+    def max_lr(self) -> float:
+        """The peak of a cycle; NaN when there is no pick."""
+        return self.suggestion.max_lr
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps spent."""
+        return len(self.curve)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, complete: `from_dict` gives an equal result."""
+        return {
+            "format": _FORMAT,
+            "curve": self.curve.to_dict(),
+            "suggestion": self.suggestion.to_dict(),
+            "context": dict(self.context),
+            "applied": self.applied,
+            "not_restored": list(self.not_restored),
+            "diagnosis": list(self.diagnosis),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "RangeTestResult":
+        """Invert `to_dict`.
+
+        Raises:
+            FileFormatError: when `data` is not what `to_dict` made.
+        """
+        if data.get("format") != _FORMAT:
+            raise FileFormatError(f"expected a {_FORMAT}, got format={data.get('format')!r}")
+        return cls(
+            curve=LossCurve.from_dict(data["curve"]),
+            suggestion=Suggestion.from_dict(data["suggestion"]),
+            context=dict(data["context"]),
+            applied=data["applied"],
+            not_restored=tuple(data["not_restored"]),
+            diagnosis=tuple(data["diagnosis"]),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the result as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RangeTestResult":
+        """Read what `save` wrote.
+
+        Raises:
+            FileFormatError: when the file is missing, not JSON, or not a saved result.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(data)
+        except (
+            OSError,
+            UnicodeDecodeError,
+            json.JSONDecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            raise FileFormatError(
+                f"{path} must be a file written by RangeTestResult.save, but reading it failed: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing."""
+        from lrtool.plotting import plot_range_test
+
+        return plot_range_test(self, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from lrtool.report import result_html
+
+        return result_html(self)
+
+    def __str__(self) -> str:
+        return f"{self.suggestion} ({self.num_steps} steps, {self.curve.stop_reason.value})"

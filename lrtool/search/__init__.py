@@ -1,0 +1,1 @@
+"""The Optuna layer: space, prior, sampler, study."""
