@@ -1,0 +1,48 @@
+"""The public names are a contract: sorted, importable, documented."""
+
+import importlib
+import inspect
+
+import lrtool
+import lrtool.callbacks
+import lrtool.schedules
+import pytest
+
+CONTRACT = {
+    "lrtool": ["LossCurve", "RangeTestResult", "Suggestion", "range_test", "tune", "optimizers", "schedules"],
+    "lrtool.callbacks": [
+        "CyclicalScheduler", "EarlyStopping", "LRRangeTest", "OneCycleScheduler", "ParamScheduler",
+        "SGDRScheduler", "TrialPruning",
+    ],
+    "lrtool.schedules": [
+        "constant", "cosine", "exp_range", "exponential", "inverse_sqrt", "join", "linear", "multi_step",
+        "one_cycle", "polynomial", "scale", "sgdr", "step", "triangular", "triangular2", "warmup", "wsd",
+    ],
+    "lrtool.optimizers": ["capabilities", "create", "names"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", CONTRACT)
+def test_promised_names_stand(module: str) -> None:
+    missing = set(CONTRACT[module]) - set(dir(importlib.import_module(module)))
+    assert not missing
+
+
+@pytest.mark.parametrize("module", CONTRACT)
+def test_all_is_sorted_and_true(module: str) -> None:
+    loaded = importlib.import_module(module)
+    assert loaded.__all__ == sorted(loaded.__all__)
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
+
+
+@pytest.mark.parametrize("module", CONTRACT)
+def test_every_public_name_is_documented(module: str) -> None:
+    loaded = importlib.import_module(module)
+    things = {name: getattr(loaded, name) for name in loaded.__all__}
+    bare = [name for name, thing in things.items() if callable(thing) and not inspect.getdoc(thing)]
+    assert not bare
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'rnage_test'"):
+        lrtool.rnage_test  # type: ignore[attr-defined]  # noqa: B018
