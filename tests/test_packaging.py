@@ -83,7 +83,7 @@ def test_sdist_holds_the_callbacks(built: Path) -> None:
 
 
 def test_wheel_imports_from_the_root_folder(installed: Path) -> None:
-    code = "import lrtool, lrtool.callbacks as c; print(lrtool.__file__); print(c.LRRangeTest.__module__)"
+    code = "import lrtool, lrtool.callbacks as c; print(lrtool.__file__, c.LRRangeTest.__module__)"
     where, module = run(installed, "-c", code, cwd=Path("/")).split()
     assert installed.parents[1] in Path(where).parents
     assert module == "lrtool.callbacks.range_test"
