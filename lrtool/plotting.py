@@ -1,1 +1,0 @@
-"""Finished objects drawn on matplotlib Axes; nothing here calls show()."""

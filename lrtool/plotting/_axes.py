@@ -1,0 +1,65 @@
+"""What every picture needs: sizes that follow the Axes, axes in decades, text that stays text."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrtool.plotting.style import ink
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["fit_text", "is_small", "legend", "log_rate_axis", "plain", "width_inches"]
+
+
+def width_inches(ax: "Axes") -> float:
+    """How wide the whole figure is per column of Axes, which decides what fits."""
+    figure = ax.get_figure()
+    width = 6.4 if figure is None else float(figure.get_figwidth())
+    spec = ax.get_subplotspec()
+    return width if spec is None else width / spec.get_gridspec().ncols
+
+
+def is_small(ax: "Axes") -> bool:
+    """Whether labels beside the data would collide: drop them, keep the data."""
+    return width_inches(ax) < 3.4
+
+
+def fit_text(ax: "Axes") -> None:
+    """Bring axis and tick labels to a size that suits the Axes."""
+    if not is_small(ax):
+        return
+    ax.tick_params(labelsize=7, length=2, pad=2)
+    ax.xaxis.label.set_size(7.5)
+    ax.yaxis.label.set_size(7.5)
+    ax.title.set_size(8)
+
+
+def legend(ax: "Axes", loc: str = "best") -> None:
+    """A legend in the house style, also on Axes made elsewhere; none where there is no room."""
+    handles, _ = ax.get_legend_handles_labels()
+    if handles and not is_small(ax):
+        ax.legend(loc=loc, frameon=False, fontsize=8.5, labelcolor=ink(ax).text)
+
+
+def log_rate_axis(ax: "Axes", low: float, high: float, *, which: str = "x") -> None:
+    """A logarithmic LR axis from `low` to `high` with a tick at powers of ten."""
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+    if low < high:
+        margin = (high / low) ** 0.02
+        (ax.set_xlim if which == "x" else ax.set_ylim)(low / margin, high * margin)
+    most = 4 if is_small(ax) else 8
+    axis.set_major_locator(LogLocator(base=10, numticks=most))
+    axis.set_minor_locator(LogLocator(base=10, subs=list(range(2, 10)), numticks=12))
+    narrow = low > 0 and np.log10(high / low) < 1.5
+    formatter = LogFormatterSciNotation(base=10, minor_thresholds=(2, 0.6))
+    axis.set_major_formatter(formatter)
+    axis.set_minor_formatter(formatter if narrow else NullFormatter())
+
+
+def plain(text: object) -> str:
+    """`text` drawn as it stands: a dollar sign in a user's name is not mathematics."""
+    return str(text).replace("\\", "\\\\").replace("$", r"\$")

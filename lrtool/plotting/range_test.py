@@ -1,0 +1,195 @@
+"""The range test as a picture: losses over log LR, the smoothed curve, its slope, the marked rates."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrtool.curve import FloatArray, LossCurve
+from lrtool.plotting._axes import fit_text, is_small, legend, log_rate_axis, plain
+from lrtool.plotting.style import Palette, ink, new_axes
+from lrtool.types import StopReason
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lrtool.result import RangeTestResult
+    from lrtool.suggest import Suggestion
+
+__all__ = ["plot_range_test", "plot_slope", "plot_suggestions"]
+
+
+def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
+    """Draw a range test: raw losses, the smoothed curve, and the rates read off it.
+
+    Losses far above the start are drawn as arrows on the upper edge, so that the divergence does
+    not flatten the descent that matters.
+
+    Args:
+        result: a finished range test, or a bare LossCurve (drawn without marks).
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = new_axes() if ax is None else ax
+    palette = ink(ax)
+    curve = result if isinstance(result, LossCurve) else result.curve
+    if not np.isfinite(curve.loss).any():
+        return _nothing(ax, palette, "no finite loss was measured")
+    _draw_losses(ax, curve, palette)
+    if not isinstance(result, LossCurve) and result.suggestion.has_pick:
+        _mark_rates(ax, result.suggestion, palette)
+    _mark_divergence(ax, curve, palette)
+    log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("training loss")
+    if not is_small(ax):
+        legend(ax, loc="lower left")
+    fit_text(ax)
+    return ax
+
+
+def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
+    """Draw the slope of the smoothed loss, d loss / d log10(LR): where it is lowest, the loss falls fastest.
+
+    Args:
+        result: a finished range test, or a bare LossCurve.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = new_axes((6.4, 2.2)) if ax is None else ax
+    palette = ink(ax)
+    curve = result if isinstance(result, LossCurve) else result.curve
+    lr, loss = _line(curve)
+    if len(lr) < 3:
+        return _nothing(ax, palette, "too few losses for a slope")
+    slope = np.gradient(loss, np.log10(lr))
+    ax.axhline(0, color=palette.faint, linewidth=0.8)
+    if not isinstance(result, LossCurve) and result.suggestion.has_pick:
+        ax.axvspan(*result.suggestion.interval, color=palette.band, alpha=0.22, linewidth=0)
+        ax.axvline(result.lr, color=palette.pick)
+    ax.plot(lr, slope, color=palette.series[3], label="slope")
+    falling = float(np.min(slope))
+    reach = max(abs(falling), 1e-12)
+    ax.set_ylim(-1.15 * reach, 1.15 * reach)
+    log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("slope" if is_small(ax) else "loss per decade")
+    fit_text(ax)
+    return ax
+
+
+def plot_suggestions(
+    suggestions: "Mapping[str, Suggestion]", ax: "Axes | None" = None
+) -> "Axes":
+    """Draw several suggestions under each other: the rate as a dot, its interval as a bar.
+
+    Args:
+        suggestions: name to Suggestion, drawn from top to bottom in this order.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = new_axes((6.4, 0.9 + 0.36 * max(len(suggestions), 1))) if ax is None else ax
+    palette = ink(ax)
+    picked = {name: item for name, item in suggestions.items() if item.has_pick}
+    for row, item in enumerate(suggestions.values()):
+        if not item.has_pick:
+            ax.text(
+                0.01, row, f"no pick: {item.status.value}", color=palette.faint, fontsize=8,
+                va="center", transform=ax.get_yaxis_transform(),
+            )  # fmt: skip
+            continue
+        ax.plot(item.interval, (row, row), color=palette.band, linewidth=6, alpha=0.55)
+        ax.plot(item.lr, row, "o", color=palette.pick, markersize=7)
+    ax.set_yticks(range(len(suggestions)), [plain(name) for name in suggestions])
+    ax.set_ylim(len(suggestions) - 0.4, -0.6)
+    rates = [rate for item in picked.values() for rate in (*item.interval, item.lr)]
+    if rates:
+        log_rate_axis(ax, min(rates) / 2, max(rates) * 2)
+    ax.set_xlabel("learning rate")
+    fit_text(ax)
+    return ax
+
+
+def _line(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
+    """The smoothed loss at each distinct rate, from low to high."""
+    finite = np.isfinite(curve.smoothed)
+    lr, first = np.unique(curve.lr[finite], return_index=True)
+    return lr, curve.smoothed[finite][first]
+
+
+def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
+    lr, smoothed = _line(curve)
+    low, high = _window(curve, smoothed)
+    shown = np.isfinite(curve.loss) & (curve.loss <= high)
+    size = 5 if is_small(ax) else 12
+    ax.scatter(
+        curve.lr[shown], curve.loss[shown], s=size, color=palette.faint, alpha=0.6, linewidths=0,
+        label="measured",
+    )  # fmt: skip
+    above = ~shown
+    if above.any():
+        ax.scatter(
+            curve.lr[above], np.full(int(above.sum()), high), s=2.5 * size, marker="^",
+            color=palette.pick, linewidths=0, clip_on=False, label="off the scale", zorder=3,
+        )  # fmt: skip
+    ax.plot(lr, smoothed, color=palette.curve, linewidth=1.4 if is_small(ax) else 2.2,
+            label="smoothed")  # fmt: skip
+    ax.set_ylim(low, high)
+
+
+def _window(curve: LossCurve, smoothed: FloatArray) -> tuple[float, float]:
+    """The losses worth showing: the whole descent, and as much again above where it began."""
+    finite = curve.loss[np.isfinite(curve.loss)]
+    start = float(np.median(finite[: max(3, len(finite) // 10)]))
+    low = float(min(np.min(smoothed), np.percentile(finite, 2)))
+    drop = max(start - low, 0.05 * abs(start), 1e-12)
+    top = min(float(np.max(finite)), start + 0.6 * drop)
+    top = max(top, start + 0.1 * drop)
+    return low - 0.08 * drop, top + 0.05 * drop
+
+
+def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:
+    low, high = suggestion.interval
+    small = is_small(ax)
+    ax.axvspan(low, high, color=palette.band, alpha=0.22, linewidth=0, label="80% interval")
+    ax.axvline(suggestion.lr, color=palette.pick, linewidth=1.2 if small else 1.8, label="lr")
+    marks = [("min", suggestion.min_lr), ("lr", suggestion.lr), ("max", suggestion.max_lr)]
+    for name, rate in marks:
+        if name != "lr":
+            ax.axvline(rate, color=palette.pick, linewidth=1, linestyle=(0, (3, 2)))
+    if small:
+        return
+    # Names stand at different heights, so that rates close to each other stay readable.
+    for height, (name, rate) in zip((0.79, 0.86, 0.93), marks, strict=True):
+        ax.annotate(
+            f"{name} {rate:.2g}", (rate, height), xycoords=ax.get_xaxis_transform(),
+            xytext=(4, 0), textcoords="offset points", color=palette.text, fontsize=8.5,
+            bbox={"boxstyle": "round,pad=0.15", "fc": palette.paper, "ec": "none", "alpha": 0.8},
+        )  # fmt: skip
+
+
+def _mark_divergence(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
+    if curve.stop_reason not in {StopReason.DIVERGED, StopReason.NONFINITE}:
+        return
+    last = float(curve.lr[-1])
+    ax.axvline(last, color=palette.faint, linewidth=1, linestyle=":")
+    if not is_small(ax):
+        word = "diverged" if curve.stop_reason is StopReason.DIVERGED else "not finite"
+        ax.annotate(
+            word, (last, 0.5), xycoords=ax.get_xaxis_transform(), xytext=(-3, 0),
+            textcoords="offset points", rotation=90, ha="right", va="center", fontsize=8,
+            color=palette.faint,
+        )  # fmt: skip
+
+
+def _nothing(ax: "Axes", palette: Palette, why: str) -> "Axes":
+    ax.text(0.5, 0.5, why, ha="center", va="center", color=palette.faint, transform=ax.transAxes)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax
