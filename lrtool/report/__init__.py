@@ -1,0 +1,29 @@
+"""Self-contained HTML from finished results: one page, no scripts, nothing fetched."""
+
+from lrtool.report._page import page, write_report
+from lrtool.report.fragments import result_html, schedule_html, suggestion_html, table_html
+from lrtool.report.sections import (
+    Section,
+    environment_section,
+    range_test_section,
+    schedule_section,
+    search_section,
+    table_section,
+    training_section,
+)
+
+__all__ = [
+    "Section",
+    "environment_section",
+    "page",
+    "range_test_section",
+    "result_html",
+    "schedule_html",
+    "schedule_section",
+    "search_section",
+    "suggestion_html",
+    "table_html",
+    "table_section",
+    "training_section",
+    "write_report",
+]

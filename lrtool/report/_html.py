@@ -1,0 +1,90 @@
+"""Small pieces of HTML. Every string from outside is escaped here, and nowhere else."""
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from html import escape
+from io import BytesIO
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lrtool.plotting.style import Theme
+
+__all__ = ["Draw", "download", "image", "number", "picture", "table", "text"]
+
+Draw: TypeAlias = "Callable[[Figure], object]"
+"""Draws on an empty figure; called once a theme."""
+
+
+def text(value: object) -> str:
+    """`value` as text that no browser takes for markup."""
+    return escape(str(value), quote=True)
+
+
+def number(value: object) -> str:
+    """A value for a table cell: floats to three digits, a dash for what is not there."""
+    if value is None or (isinstance(value, float) and not isfinite(value)):
+        return "–" if value is None or value != value else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """An HTML table; numbers stand to the right."""
+    head = "".join(f"<th>{text(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+    top = f"<thead><tr>{head}</tr></thead>" if header else ""
+    return f'<div class="lrtool-table"><table>{top}<tbody>{body}</tbody></table></div>'
+
+
+def image(
+    draw: Draw,
+    alt: str,
+    *,
+    size: tuple[float, float],
+    theme: "Theme" = "light",
+    kind: Literal["png", "svg"] = "png",
+) -> str:
+    """An `<img>` that carries its picture with it.
+
+    A picture inside `<img>` can run no script, whatever a name drawn in it says.
+    """
+    data = _data(draw, size, theme, kind)
+    width = f' style="max-width:100%;width:{size[0] * 96:.0f}px"'
+    return f'<img src="{data}" alt="{text(alt)}"{width}>'
+
+
+def picture(draw: Draw, alt: str, *, size: tuple[float, float]) -> str:
+    """A `<picture>` that follows the reader's light or dark setting, and prints light."""
+    dark = _data(draw, size, "dark", "svg")
+    light = image(draw, alt, size=size, kind="svg")
+    media = "screen and (prefers-color-scheme: dark)"
+    return f'<picture><source media="{media}" srcset="{dark}">{light}</picture>'
+
+
+def download(name: str, content: str, label: str, mime: str = "application/json") -> str:
+    """A link that saves `content`, which the page carries with it."""
+    data = b64encode(content.encode("utf-8")).decode("ascii")
+    href = f"data:{mime};base64,{data}"
+    return f'<a class="lrtool-download" download="{text(name)}" href="{href}">{text(label)}</a>'
+
+
+def _cell(value: object) -> str:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    kind = ' class="num"' if numeric else ""
+    return f"<td{kind}>{text(number(value))}</td>"
+
+
+def _data(draw: Draw, size: tuple[float, float], theme: "Theme", kind: str) -> str:
+    from lrtool.plotting.style import new_figure, style
+
+    buffer = BytesIO()
+    with style(theme):
+        figure = new_figure(size)
+        draw(figure)
+        # No date in the file: the same result gives the same page.
+        options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"dpi": 160}
+        figure.savefig(buffer, format=kind, **options)
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64,{b64encode(buffer.getvalue()).decode('ascii')}"

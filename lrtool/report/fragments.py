@@ -1,0 +1,54 @@
+"""Fragments for Jupyter: picture, table and sentence of one object, safe for any name in it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lrtool.report._html import image, number, table, text
+
+if TYPE_CHECKING:
+    from lrtool.result import RangeTestResult
+    from lrtool.schedules.base import Schedule
+    from lrtool.suggest import Suggestion
+
+__all__ = ["result_html", "schedule_html", "suggestion_html", "table_html"]
+
+
+def result_html(result: "RangeTestResult") -> str:
+    """A range test for a notebook cell: the curve, the rates, why."""
+    from lrtool.report.sections import draw_range_test
+
+    drawn = image(
+        lambda figure: draw_range_test(figure, result), "loss over learning rate", size=(6.6, 4.4)
+    )
+    notes = "".join(f"<p>{text(note)}</p>" for note in (*result.not_restored, *result.diagnosis))
+    steps = f"{result.num_steps} steps, {result.curve.stop_reason.value}"
+    return f"<div>{drawn}{suggestion_html(result.suggestion)}<p>{text(steps)}</p>{notes}</div>"
+
+
+def suggestion_html(suggestion: "Suggestion") -> str:
+    """A suggestion for a notebook cell: the rates in a table, the reason under it."""
+    low, high = suggestion.interval
+    interval = f"{number(low)} – {number(high)}" if suggestion.has_pick else "–"
+    rates = [suggestion.lr, suggestion.min_lr, suggestion.max_lr]
+    row: list[Any] = [*rates, interval, suggestion.status.value, suggestion.method]
+    header = ("lr", "min_lr", "max_lr", "80% interval", "status", "method")
+    return table(header, [row]) + f"<p>{text(suggestion.reason)}</p>"
+
+
+def schedule_html(schedule: "Schedule", total_steps: int | None = None) -> str:
+    """A schedule for a notebook cell; only its text when it has no length to draw."""
+    from lrtool.plotting import plot_schedule
+
+    shown = f"<p><code>{text(schedule)}</code></p>"
+    if schedule.length is None and total_steps is None:
+        return shown
+    return shown + image(
+        lambda figure: plot_schedule(schedule, total_steps, figure.subplots()),
+        str(schedule),
+        size=(6.0, 2.6),
+    )
+
+
+def table_html(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """A plain table for a notebook cell."""
+    return table(header, rows)

@@ -1,0 +1,194 @@
+"""Sections of a report, each made from one finished object."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lrtool.report._html import Draw, download, number, picture, table, text
+from lrtool.report.environment import environment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from optuna import Study
+
+    from lrtool.result import RangeTestResult
+    from lrtool.schedules.base import Schedule
+
+__all__ = [
+    "Section",
+    "environment_section",
+    "range_test_section",
+    "schedule_section",
+    "search_section",
+    "table_section",
+    "training_section",
+]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it.
+
+    Args:
+        title: the heading, as plain text.
+        html: what stands under it; whoever makes one escapes what came from outside.
+    """
+
+    title: str
+    html: str
+
+
+def range_test_section(result: "RangeTestResult", title: str = "Range test") -> Section:
+    """Curve, slope, rates, interval, status and reason of a range test."""
+    suggestion = result.suggestion
+    tiles = {"lr": result.lr, "min_lr": result.min_lr, "max_lr": result.max_lr}
+    low, high = suggestion.interval
+    shown = {name: number(value) for name, value in tiles.items()}
+    shown["80% interval"] = f"{number(low)} – {number(high)}" if suggestion.has_pick else "–"
+    notes = [*result.not_restored, *result.diagnosis]
+    facts = [
+        ("status", suggestion.status.value), ("method", suggestion.method),
+        ("steps", result.num_steps), ("stopped", _stop(result)), *result.context.items(),
+    ]  # fmt: skip
+    html = (
+        f"<p>{text(suggestion.reason)}</p>{_tiles(shown)}"
+        + _figure(
+            lambda figure: draw_range_test(figure, result),
+            f"Loss over learning rate; {suggestion.status.value}",
+            (8.6, 5.2),
+        )
+        + "".join(f"<p>{text(note)}</p>" for note in notes)
+        + table((), facts)
+        + download("range_test.json", json.dumps(result.to_dict()), "Save the measurement (JSON)")
+    )
+    return Section(title, html)
+
+
+def draw_range_test(figure: "Figure", result: "RangeTestResult") -> None:
+    """The curve above its slope, on one LR axis."""
+    from lrtool.plotting import plot_range_test, plot_slope
+
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    plot_range_test(result, above)
+    plot_slope(result, below)
+    above.set_xlabel("")
+
+
+def schedule_section(
+    schedule: "Schedule", total_steps: int | None = None, title: str = "Schedule"
+) -> Section:
+    """A schedule's curve and its parameters."""
+    from lrtool.plotting import plot_schedule
+
+    def draw(figure: "Figure") -> None:
+        plot_schedule(schedule, total_steps, figure.subplots())
+
+    html = f"<p><code>{text(schedule)}</code></p>" + _figure(draw, str(schedule), (8.6, 3.2))
+    return Section(title, html)
+
+
+def training_section(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    metric: str,
+    mode: Literal["min", "max"] = "min",
+    rows: Sequence[Sequence[object]] = (),
+    header: Sequence[object] = (),
+    note: str = "",
+    title: str = "Training",
+) -> Section:
+    """A metric of several runs over their steps, with a table beside it."""
+    from lrtool.plotting import plot_curves
+
+    def draw(figure: "Figure") -> None:
+        plot_curves(curves, figure.subplots(), mode=mode, ylabel=metric)
+
+    html = f"<p>{text(note)}</p>" if note else ""
+    html += table(header, rows) if rows else ""
+    html += _figure(draw, f"{metric} over steps of {', '.join(curves)}", (8.6, 3.6))
+    return Section(title, html)
+
+
+def search_section(
+    studies: "Mapping[str, Study]",
+    *,
+    metric: str = "value",
+    importance: Mapping[str, float] | None = None,
+    rows: Sequence[Sequence[object]] = (),
+    header: Sequence[object] = (),
+    note: str = "",
+    title: str = "Search",
+) -> Section:
+    """History of one study or several, importance, and every trial of each."""
+    from lrtool.plotting import plot_importance, plot_studies
+
+    def history(figure: "Figure") -> None:
+        plot_studies(studies, figure.subplots(), ylabel=metric)
+
+    html = f"<p>{text(note)}</p>" if note else ""
+    html += table(header, rows) if rows else ""
+    html += _figure(history, f"{metric} of every trial", (8.6, 3.6))
+    if importance:
+        shares = dict(importance)
+        html += "<p>How much each parameter explains of the variation between trials:</p>"
+        html += _figure(
+            lambda figure: plot_importance(shares, figure.subplots()),
+            "importance: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()),
+            (8.6, 0.9 + 0.36 * len(shares)),
+        )
+    for name, study in studies.items():
+        html += f"<details><summary>Every trial of {text(name or 'the study')}</summary>"
+        html += _trials(study) + "</details>"
+    return Section(title, html)
+
+
+def table_section(
+    title: str, header: Sequence[object], rows: Sequence[Sequence[object]], note: str = ""
+) -> Section:
+    """A table with a sentence above it."""
+    return Section(title, (f"<p>{text(note)}</p>" if note else "") + table(header, rows))
+
+
+def environment_section(
+    *, seed: int | None = None, commands: Sequence[str] = (), title: str = "Environment"
+) -> Section:
+    """Versions, machine, seed, and the commands that make these figures again."""
+    rows: list[tuple[str, Any]] = [*environment().items()]
+    if seed is not None:
+        rows.append(("seed", seed))
+    again = "".join(f"<pre>{text(command)}</pre>" for command in commands)
+    html = table((), rows) + (f"<p>To run it again:</p>{again}" if again else "")
+    return Section(title, html)
+
+
+def _figure(draw: Draw, alt: str, size: tuple[float, float]) -> str:
+    return f"<figure>{picture(draw, alt, size=size)}</figure>"
+
+
+def _tiles(values: Mapping[str, str]) -> str:
+    tiles = (
+        f'<div class="tile"><b>{text(value)}</b><span>{text(name)}</span></div>'
+        for name, value in values.items()
+    )
+    return f'<div class="tiles">{"".join(tiles)}</div>'
+
+
+def _stop(result: "RangeTestResult") -> str:
+    curve = result.curve
+    return f"{curve.stop_reason.value}: {curve.message}" if curve.message else curve.stop_reason.value
+
+
+def _trials(study: "Study") -> str:
+    trials = study.get_trials(deepcopy=False)
+    names = sorted({name for trial in trials for name in trial.params})
+    rows = [
+        (
+            trial.number,
+            trial.state.name.lower(),
+            trial.value if trial.state.name == "COMPLETE" else None,
+            *(trial.params.get(name) for name in names),
+        )
+        for trial in trials
+    ]
+    return table(("trial", "state", "value", *names), rows)
