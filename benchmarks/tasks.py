@@ -10,8 +10,8 @@
     module, train_loader, val_loader = task.lightning(seed=0, lr=0.01)
 
 Which half a task belongs to was fixed before anything was measured: develop on "dev", report on
-"report", never the other way round. Data: scikit-learn's bundled tables and images, and Python's own
-standard-library source as text; nothing is downloaded. Everything is a function of the seed.
+"report", never the other way round. Data: scikit-learn's bundled tables and images, and Python's
+own standard-library source as text; nothing is downloaded. All is a function of the seed.
 """
 
 import argparse as argparse_module
@@ -20,6 +20,7 @@ import textwrap as textwrap_module
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,7 @@ _CHARACTERS = 64
 
 @lru_cache
 def text(source: str, length: int) -> Data:
-    """Windows of `length` characters of a standard-library module, and the characters that follow."""
+    """Windows of `length` characters of a standard-library module, and those that follow."""
     module = {"argparse": argparse_module, "textwrap": textwrap_module, "inspect": inspect}[source]
     raw = inspect.getsource(module)[:40_000]
     common = sorted(set(raw), key=lambda c: (-raw.count(c), c))[: _CHARACTERS - 1]
@@ -379,7 +380,7 @@ class Bag(nn.Module):
 def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), activation()]
         return nn.Sequential(*layers[:-1])
 

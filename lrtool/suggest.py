@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite, nan
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from lrtool._auto import Estimate, combine
 from lrtool._check import one_of
+from lrtool._reading import FEWEST, Reading, read
+from lrtool._rules import RULES
 from lrtool.curve import LossCurve
-from lrtool.types import Status
+from lrtool.types import Status, StopReason
 
 __all__ = ["SUGGESTERS", "Suggester", "Suggestion", "suggest"]
 
@@ -77,7 +81,8 @@ class Suggestion:
             return f"no pick [{self.status.value}]: {self.reason}"
         low, high = self.interval
         return (
-            f"lr {self.lr:.3g} (80% {low:.3g}..{high:.3g}), cycle {self.min_lr:.3g}..{self.max_lr:.3g} "
+            f"lr {self.lr:.3g} (80% {low:.3g}..{high:.3g}), "
+            f"cycle {self.min_lr:.3g}..{self.max_lr:.3g} "
             f"[{self.status.value}, {self.method}]: {self.reason}"
         )
 
@@ -94,11 +99,90 @@ def suggest(
         curve: the measurement.
         method: a name in `SUGGESTERS`, or a function of the curve.
         optimizer: the optimizer's class name, which `auto` may use as prior knowledge.
+
+    Raises:
+        ArgumentError: for an unknown name.
+
+    >>> lr = np.geomspace(1e-6, 10, 100)
+    >>> curve = LossCurve(lr, 1 / (1 + lr / 1e-3) + lr)
+    >>> suggest(curve, "steepest").has_pick
+    True
     """
     if callable(method):
         return method(curve)
     one_of("suggester", method, SUGGESTERS)
+    if method == "auto":
+        return auto(curve, optimizer=optimizer)
     return SUGGESTERS[method](curve)
+
+
+def auto(curve: LossCurve, *, optimizer: str | None = None) -> Suggestion:
+    """Combine the rules by their agreement, with the optimizer's usual range as prior."""
+    found = _readable(curve)
+    if isinstance(found, tuple):
+        return Suggestion.none("auto", *found)
+    return _suggestion("auto", curve, found, combine(found, optimizer))
+
+
+def _by_rule(curve: LossCurve, *, rule: str) -> Suggestion:
+    found = _readable(curve)
+    if isinstance(found, tuple):
+        return Suggestion.none(rule, *found)
+    centre = RULES[rule](found)
+    return _suggestion(rule, curve, found, Estimate(centre, centre + 0.5, 0.5, 0.0))
+
+
+def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
+    """The reading to suggest from, or why there is none."""
+    reading = read(curve)
+    finite = int(np.isfinite(curve.loss).sum())
+    stopped = curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
+    if reading is None:
+        if stopped:
+            return Status.DIVERGED_AT_START, (
+                f"the loss diverged after {finite} steps, at lr {curve.lr[-1]:.3g}; start lower"
+            )
+        return Status.TOO_FEW_POINTS, (
+            f"{finite} finite losses, and a pick needs {FEWEST}; take more steps"
+        )
+    if reading.signal < _CLEAR_SIGNAL / 2:
+        return Status.NO_DESCENT, (
+            f"the loss fell by {reading.drop:.3g}, no more than its noise of {reading.sigma:.3g} "
+            "explains; "
+            "take more steps, larger batches, or check that the model can learn at all"
+        )
+    return reading
+
+
+_CLEAR_SIGNAL = 8.0  # standard deviations of the smoothed loss
+
+
+def _suggestion(method: str, curve: LossCurve, reading: Reading, guess: Estimate) -> Suggestion:
+    low, high = float(curve.lr.min()), float(curve.lr.max())
+
+    def within(x: float) -> float:
+        return float(np.clip(10.0**x, low, high))
+
+    lr = within(guess.centre)
+    status, reason = _judge(curve, reading)
+    return Suggestion(
+        lr=lr,
+        min_lr=min(lr, within(guess.peak - 1.4)),
+        max_lr=max(lr, within(guess.peak)),
+        interval=(within(guess.centre - 1.28 * guess.sd), within(guess.centre + 1.28 * guess.sd)),
+        method=method,
+        status=status,
+        reason=reason,
+    )
+
+
+def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
+    fell = f"the loss fell from {reading.base:.3g} to {reading.base - reading.drop:.3g}"
+    if reading.signal < _CLEAR_SIGNAL:
+        return Status.NOISY, f"{fell}, {reading.signal:.1f} times its noise: more steps would help"
+    if curve.stop_reason is StopReason.COMPLETED and reading.lowest >= len(reading.x) - 1:
+        return Status.NEVER_DIVERGED, f"{fell} and was still falling at the highest rate; raise it"
+    return Status.CLEAR, f"{fell}, lowest at lr {10 ** reading.x[reading.lowest]:.3g}"
 
 
 def _null(rate: float) -> float | None:
@@ -109,18 +193,7 @@ def _float(rate: float | None) -> float:
     return nan if rate is None else float(rate)
 
 
-def _placeholder(curve: LossCurve) -> Suggestion:  # replaced by the real suggesters
-    smoothed = curve.smoothed
-    if np.isfinite(smoothed).sum() < 5:
-        return Suggestion.none("minimum", Status.TOO_FEW_POINTS, f"{len(curve)} losses")
-    lowest = int(np.nanargmin(smoothed))
-    lr = float(curve.lr[lowest]) / 10
-    low = float(curve.lr.min())
-    lr = max(lr, low)
-    return Suggestion(
-        lr, max(lr / 10, low), min(lr * 3, float(curve.lr.max())), (lr / 3, lr * 3), "minimum", Status.CLEAR,
-        "a tenth of the rate of the lowest loss",
-    )  # fmt: skip
-
-
-SUGGESTERS: dict[str, Suggester] = {"auto": _placeholder, "minimum": _placeholder}
+SUGGESTERS: dict[str, Suggester] = {
+    "auto": auto,
+    **{rule: partial(_by_rule, rule=rule) for rule in RULES},
+}

@@ -1,14 +1,22 @@
 """The LR ladder, and the state machine that walks it."""
 
 from dataclasses import dataclass
+from math import isfinite, log10
 
 import numpy as np
 
-from lrtool._check import integer, require
+from lrtool._check import integer, positive, require
+from lrtool._divergence import DivergenceTest
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.types import StopReason
 
 __all__ = ["Rung", "Sweep", "SweepConfig", "lr_ladder"]
+
+DEFAULT_MIN_LR = 1e-7
+DEFAULT_MAX_LR = 10.0
+HIGHEST_LR = 1e6
+LOWEST_LR = 1e-14
+REFINED_DECADES = 3.5
 
 
 def lr_ladder(min_lr: float, max_lr: float, num_steps: int) -> FloatArray:
@@ -53,13 +61,17 @@ class SweepConfig:
     """What to sweep.
 
     Args:
-        min_lr: lowest rate; None starts at 1e-8 and may adapt.
-        max_lr: highest rate; None goes to 10 and on until divergence. Given both, exactly that range
-            is swept in exactly num_steps.
-        num_steps: optimizer steps of the first pass.
-        max_steps: optimizer steps in all.
-        repeats: passes pooled.
+        min_lr: lowest rate, above zero; None starts at 1e-7, and lower when that already diverges.
+        max_lr: highest rate, above min_lr; None goes to 10, and on until the loss diverges. Given
+            both, exactly that range is swept, in exactly num_steps (fewer only by early_stop).
+        num_steps: optimizer steps of the first pass, at least 2.
+        max_steps: optimizer steps in all. What the first pass leaves of them refines the decades
+            below divergence, starting again from the initial weights.
+        repeats: passes pooled over one range, at least 1; each restarts from the initial weights.
         early_stop: end a pass when the loss diverges; None or False takes every step.
+
+    Raises:
+        ArgumentError: for a rule broken.
     """
 
     min_lr: float | None = None
@@ -68,6 +80,31 @@ class SweepConfig:
     max_steps: int = 300
     repeats: int = 1
     early_stop: bool | None = True
+
+    def __post_init__(self) -> None:
+        for name in ("min_lr", "max_lr"):
+            value = getattr(self, name)
+            if value is not None:
+                positive("give a positive rate, or None to let the sweep find it", **{name: value})
+        integer(2, "a sweep needs a start and an end", num_steps=self.num_steps)
+        integer(1, "1 sweeps once", repeats=self.repeats)
+        integer(2, "it counts the optimizer steps of all passes", max_steps=self.max_steps)
+        lr_ladder(*self.ends, self.num_steps)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first pass's lowest and highest rate."""
+        low, high = self.min_lr, self.max_lr
+        if low is None:
+            low = DEFAULT_MIN_LR if high is None else min(DEFAULT_MIN_LR, high / 1e6)
+        if high is None:
+            high = max(DEFAULT_MAX_LR, low * 1e6)
+        return low, high
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the sweep may choose its own range."""
+        return self.min_lr is None or self.max_lr is None
 
 
 @dataclass(frozen=True)
@@ -91,6 +128,11 @@ class Rung:
 class Sweep:
     """Decides, step by step, which rate to try next and when to stop.
 
+    A first, wide pass climbs `num_steps` rungs. When the range is the sweep's own to choose it goes
+    on past the last rung until the loss diverges, starts 4 decades lower when the first rungs
+    already diverge, and spends what is left of `max_steps` on a second, slow pass over the 3.5
+    decades below divergence, where the answer lies.
+
     >>> sweep = Sweep(SweepConfig(min_lr=0.01, max_lr=1.0, num_steps=3))
     >>> while (rung := sweep.next()) is not None:
     ...     sweep.update(loss=1.0 - rung.lr / 2)
@@ -100,35 +142,144 @@ class Sweep:
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
-        self._ladder = lr_ladder(config.min_lr or 1e-8, config.max_lr or 10.0, config.num_steps)
-        self._losses: list[float] = []
-        self._stop: StopReason | None = None
+        low, high = config.ends
+        self._lr: list[float] = []
+        self._loss: list[float] = []
+        self._pass: list[int] = []
+        self._reason: StopReason | None = None  # of the sweep as a whole, once it is over
+        self._outcome = StopReason.COMPLETED  # of the last finished pass
+        self._message = ""
+        self._refined = False
+        self._start_pass(
+            0, lr_ladder(low, high, config.num_steps), open_ended=config.max_lr is None
+        )
 
     @property
     def num_steps(self) -> int:
         """How many steps are planned in all, as far as is known now (for progress bars)."""
-        return len(self._ladder)
+        taken = len(self._loss)
+        if self._reason is not None:
+            return taken
+        if not self.config.adapts:
+            return self._fixed_budget
+        return max(self.config.max_steps, self.config.num_steps, taken)
 
     def next(self) -> Rung | None:
         """The step to take next, or None when the sweep is over."""
-        index = len(self._losses)
-        if self._stop is not None or index >= len(self._ladder):
+        if self._reason is not None:
             return None
-        return Rung(float(self._ladder[index]), index, 0, restart=False)
+        first = self._position == 0
+        return Rung(
+            self._rate(), len(self._loss), self._pass_index, restart=first and self._pass_index > 0
+        )
 
     def update(self, loss: float) -> None:
         """Record the loss that the last rung's step started from (before the step's update)."""
-        self._losses.append(loss)
-        if not np.isfinite(loss):
-            self._stop = StopReason.NONFINITE
+        if self._reason is not None:
+            return
+        self._lr.append(self._rate())
+        self._loss.append(float(loss))
+        self._pass.append(self._pass_index)
+        self._position += 1
+        ended = self._pass_ended(float(loss))
+        if ended is not None:
+            self._outcome = ended
+            self._plan_next_pass()
+        elif len(self._loss) >= self._budget:
+            self._finish(StopReason.COMPLETED)
 
     def interrupt(self) -> None:
         """End the sweep from outside; the curve keeps what was measured."""
-        self._stop = StopReason.INTERRUPTED
+        if self._reason is None:
+            self._finish(StopReason.INTERRUPTED, "interrupted from outside")
 
     def curve(self) -> LossCurve:
         """The measurement so far."""
-        n = len(self._losses)
         return LossCurve(
-            self._ladder[:n], np.array(self._losses), self._stop or StopReason.COMPLETED
+            np.array(self._lr),
+            np.array(self._loss),
+            self._reason or StopReason.COMPLETED,
+            np.array(self._pass, dtype=np.int64),
+            self._message,
         )
+
+    @property
+    def _fixed_budget(self) -> int:
+        return self.config.num_steps * self.config.repeats
+
+    @property
+    def _budget(self) -> int:
+        if not self.config.adapts:
+            return self._fixed_budget
+        return max(self.config.max_steps, self.config.num_steps) * self.config.repeats
+
+    def _start_pass(self, index: int, ladder: FloatArray, *, open_ended: bool) -> None:
+        self._pass_index = index
+        self._ladder = ladder
+        self._ratio = float((ladder[-1] / ladder[0]) ** (1 / (len(ladder) - 1)))
+        self._open_ended = open_ended
+        self._position = 0
+        self._test = DivergenceTest()
+
+    def _rate(self) -> float:
+        if self._position < len(self._ladder):
+            return float(self._ladder[self._position])
+        beyond = self._position - len(self._ladder) + 1
+        return min(float(self._ladder[-1]) * self._ratio**beyond, HIGHEST_LR)
+
+    def _pass_ended(self, loss: float) -> StopReason | None:
+        if not isfinite(loss):
+            self._message = f"the loss became {loss} after a step at lr {self._previous_rate():.3g}"
+            return StopReason.NONFINITE
+        verdict = self._test.update(loss)
+        if verdict and self.config.early_stop:
+            self._message = f"{verdict} at lr {self._previous_rate():.3g}"
+            return StopReason.DIVERGED
+        if self._position < len(self._ladder):
+            return None
+        return None if self._open_ended and self._rate() < HIGHEST_LR else StopReason.COMPLETED
+
+    def _previous_rate(self) -> float:
+        """The rate of the step that led to the last loss."""
+        return self._lr[-2] if self._position > 1 else self._lr[-1]
+
+    def _plan_next_pass(self) -> None:
+        left = self._budget - len(self._loss)
+        if not self.config.adapts:
+            if self._pass_index + 1 < self.config.repeats and left >= 2:
+                self._start_pass(self._pass_index + 1, self._ladder, open_ended=False)
+            else:
+                self._finish(self._outcome)
+            return
+        few = max(3, self.config.num_steps // 10)
+        low = float(self._ladder[0])
+        diverged = self._outcome in {StopReason.DIVERGED, StopReason.NONFINITE}
+        too_high = diverged and not self._refined and self._position <= few
+        if too_high and self.config.min_lr is None and left >= 10 and low / 1e4 >= LOWEST_LR:
+            lower = lr_ladder(low / 1e4, low * 10, max(2, min(left, self.config.num_steps)))
+            self._start_pass(self._pass_index + 1, lower, open_ended=True)
+            return
+        if left < 10 or (self._refined and left < self.config.max_steps // 3):
+            self._finish(self._outcome)
+            return
+        ladder = self._refined_ladder(left)
+        self._refined = True
+        self._start_pass(self._pass_index + 1, ladder, open_ended=False)
+
+    def _refined_ladder(self, left: int) -> FloatArray:
+        """The decades below divergence, or below the last rate when there was none."""
+        low, high = self.config.min_lr, self.config.max_lr
+        top = self._previous_rate() if self._outcome is not StopReason.COMPLETED else self._lr[-1]
+        top = top if high is None else min(top, high)
+        bottom = top / 10**REFINED_DECADES
+        bottom = bottom if low is None else max(bottom, low)
+        if not bottom < top:
+            bottom = top / 10 ** min(1.0, log10(top / LOWEST_LR))
+        return lr_ladder(bottom, top, min(left, max(10, self.config.max_steps)))
+
+    def _finish(self, reason: StopReason, message: str = "") -> None:
+        self._reason = reason
+        if message:
+            self._message = message
+        elif reason is StopReason.COMPLETED:
+            self._message = f"took all {len(self._loss)} steps"
