@@ -8,6 +8,7 @@ from lrtool.plotting.range_test import plot_range_test, plot_slope, plot_suggest
 from lrtool.plotting.schedule import plot_schedule, plot_schedules
 from lrtool.plotting.search import plot_importance, plot_prior, plot_studies, plot_study
 from lrtool.plotting.style import style
+from lrtool.plotting.text import text_range_test, text_schedule
 from lrtool.plotting.training import plot_curves
 
 __all__ = [
@@ -22,4 +23,6 @@ __all__ = [
     "plot_study",
     "plot_suggestions",
     "style",
+    "text_range_test",
+    "text_schedule",
 ]

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrtool.curve import FloatArray, LossCurve
+from lrtool.curve import LossCurve
 from lrtool.plotting._axes import fit_text, is_small, legend, log_rate_axis, plain
+from lrtool.plotting._data import line, window
 from lrtool.plotting.style import Palette, ink, new_axes
 from lrtool.types import StopReason
 
@@ -63,7 +64,7 @@ def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) 
     ax = new_axes((6.4, 2.2)) if ax is None else ax
     palette = ink(ax)
     curve = result if isinstance(result, LossCurve) else result.curve
-    lr, loss = _line(curve)
+    lr, loss = line(curve)
     if len(lr) < 3:
         return _nothing(ax, palette, "too few losses for a slope")
     slope = np.gradient(loss, np.log10(lr))
@@ -116,16 +117,9 @@ def plot_suggestions(
     return ax
 
 
-def _line(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
-    """The smoothed loss at each distinct rate, from low to high."""
-    finite = np.isfinite(curve.smoothed)
-    lr, first = np.unique(curve.lr[finite], return_index=True)
-    return lr, curve.smoothed[finite][first]
-
-
 def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
-    lr, smoothed = _line(curve)
-    low, high = _window(curve, smoothed)
+    lr, smoothed = line(curve)
+    low, high = window(curve, smoothed)
     shown = np.isfinite(curve.loss) & (curve.loss <= high)
     size = 5 if is_small(ax) else 12
     ax.scatter(
@@ -141,17 +135,6 @@ def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
     ax.plot(lr, smoothed, color=palette.curve, linewidth=1.4 if is_small(ax) else 2.2,
             label="smoothed")  # fmt: skip
     ax.set_ylim(low, high)
-
-
-def _window(curve: LossCurve, smoothed: FloatArray) -> tuple[float, float]:
-    """The losses worth showing: the whole descent, and as much again above where it began."""
-    finite = curve.loss[np.isfinite(curve.loss)]
-    start = float(np.median(finite[: max(3, len(finite) // 10)]))
-    low = float(min(np.min(smoothed), np.percentile(finite, 2)))
-    drop = max(start - low, 0.05 * abs(start), 1e-12)
-    top = min(float(np.max(finite)), start + 0.6 * drop)
-    top = max(top, start + 0.1 * drop)
-    return low - 0.08 * drop, top + 0.05 * drop
 
 
 def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:

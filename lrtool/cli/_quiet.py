@@ -1,0 +1,39 @@
+"""Lightning's chatter held back, so that a command's output is its own."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["quiet"]
+
+_LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
+_ADVICE = (
+    ".*does not have many workers.*",
+    ".*number of training batches.*",
+    ".*GPU available but not used.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*tensorboardX.*",
+    ".*litlogger.*",
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back Lightning's banners and its advice on speed; errors and other warnings pass."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for pattern in _ADVICE:
+            warnings.filterwarnings("ignore", pattern)
+        try:
+            import pytorch_lightning  # noqa: F401  (its import sets the levels this sets again)
+        except ImportError:
+            pass
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,111 @@
+"""TARGET: from `file.py:function` to (model_fn, data)."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lrtool._check import require
+from lrtool.errors import ArgumentError
+
+__all__ = ["load_target"]
+
+_FORM = "write it as file.py:function or package.module:function"
+
+
+def load_target(target: str) -> tuple[Callable[[], Any], Any]:
+    """Call the function that TARGET names and check what it returns.
+
+    Args:
+        target: `file.py:function` or `package.module:function`.
+
+    Returns:
+        (model_fn, data).
+
+    Raises:
+        ArgumentError: when it does not import, is not a function, or returns something else.
+    """
+    where, _, name = target.rpartition(":")
+    require(bool(where and name), "TARGET of the form WHERE:FUNCTION", _FORM, TARGET=target)
+    function = _function(_module(where, target), name, target)
+    pair = _call(function, target)
+    made = isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0])
+    require(
+        made, "TARGET returning (model_fn, data)",
+        "model_fn() must give a new LightningModule, so return the function or class, not a model",
+        TARGET=target, returned=type(pair).__name__,
+    )  # fmt: skip
+    model_fn, data = pair
+    return model_fn, _with_batches(data, target)
+
+
+def _module(where: str, target: str) -> ModuleType:
+    try:
+        return _from_file(Path(where)) if where.endswith(".py") else _from_path(where)
+    except ArgumentError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ArgumentError(
+            f"TARGET must import, got {target!r}; importing {where} raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    require(path.is_file(), "TARGET naming a file that exists", _FORM, file=str(path))
+    name = f"lrtool_target_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    # Known by name, so that its classes pickle; its neighbours import as for `python file.py`.
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    spec.loader.exec_module(module)
+    return module
+
+
+def _from_path(where: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    return import_module(where)
+
+
+def _function(module: ModuleType, name: str, target: str) -> Callable[[], Any]:
+    found = getattr(module, name, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
+    raise ArgumentError(
+        f"TARGET must name a function, got {target!r}; "
+        f"its module has {', '.join(known[:8]) or 'none'}"
+    )
+
+
+def _call(function: Callable[[], Any], target: str) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise ArgumentError(
+            f"TARGET must return (model_fn, data) when called, got {target!r}; it raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _with_batches(data: Any, target: str) -> Any:
+    """Refuse missing or empty training data now, before anything is written."""
+    train = data[0] if isinstance(data, tuple | list) and data else data
+    try:
+        empty = train is None or (hasattr(train, "__len__") and len(train) == 0)
+    except TypeError:  # a loader over an IterableDataset knows no length
+        empty = False
+    require(
+        not empty, "training data with at least one batch",
+        "return (model_fn, train_loader) or (model_fn, (train_loader, val_loader))",
+        TARGET=target, data=type(data).__name__,
+    )  # fmt: skip
+    return data

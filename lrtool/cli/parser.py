@@ -1,0 +1,203 @@
+"""Every option of every command. Importing this loads nothing heavy: `lrtool --help` is quick."""
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NoReturn
+
+from lrtool import __version__
+
+__all__ = ["build_parser"]
+
+_TARGET = (
+    "file.py:function or package.module:function; the function takes no argument and returns "
+    "(model_fn, data): model_fn() gives a new LightningModule, data is a LightningDataModule, a "
+    "training DataLoader, or (training loader, validation loader)"
+)
+_EXIT = (
+    "exit codes: 0 done; 1 your model's own code raised (its traceback is shown); 2 bad input, "
+    "in one line; 130 interrupted"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line that ends with the remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"lrtool: {message}; see: {self.prog} --help\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = _Parser(
+        prog="lrtool",
+        description="Find a learning rate by measuring, train on a schedule built from it, and "
+        "hand the measurement to a search.",
+        epilog=_EXIT,
+    )
+    parser.add_argument("--version", action="version", version=f"lrtool {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_demo, _range_test, _schedule, _tune, _report, _optimizers, _completion):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, summary: str, description: str = "") -> Any:
+    """A subcommand `name`, run by `run` in lrtool.cli.<name>."""
+    parser = commands.add_parser(
+        name, help=summary, description=description or summary, epilog=_EXIT
+    )
+    parser.set_defaults(run=_runner(name), traceback=False)
+    return parser
+
+
+def _runner(name: str) -> Callable[[argparse.Namespace], None]:
+    def run(arguments: argparse.Namespace) -> None:
+        import_module(f"lrtool.cli.{name.replace('-', '_')}").run(arguments)
+
+    return run
+
+
+def _common(parser: Any, *, seed: bool = True) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    if seed:
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where bad input was found, for debugging"
+    )
+
+
+def _demo(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "the whole tool on real digits: measure, train, search, report",
+        "Run the range test, a training and a search on 1,797 real handwritten digits, and write "
+        "one page about it. Everything goes into one folder. Needs scikit-learn: "
+        "pip install 'lrtool[demo]'.",
+    )
+    parser.add_argument("--fast", action="store_true", help="fewer epochs and trials: under 40 s")
+    parser.add_argument(
+        "--out", default="lrtool-demo", metavar="FOLDER", help="where everything goes (lrtool-demo)"
+    )
+    _common(parser)
+
+
+def _range_test(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "range-test",
+        "measure which learning rates a model takes",
+        "Raise the learning rate step by step, watch the loss, and read the rates to use off it.",
+    )
+    parser.add_argument("target", metavar="TARGET", help=_TARGET)
+    parser.add_argument("--min-lr", type=float, metavar="LR", help="lowest rate (adaptive)")
+    parser.add_argument("--max-lr", type=float, metavar="LR", help="highest rate (adaptive)")
+    parser.add_argument(
+        "--num-steps", type=int, default=100, metavar="N", help="optimizer steps of a pass (100)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=1, metavar="N", help="passes to pool against noise (1)"
+    )
+    parser.add_argument("--suggester", default="auto", metavar="NAME", help="pick rule (auto)")
+    parser.add_argument(
+        "--accelerator", default="auto", metavar="NAME", help="the Trainer's accelerator (auto)"
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="write range_test.json, .csv, .png and .html there"
+    )
+    _common(parser)
+
+
+def _schedule(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "schedule",
+        "show a schedule's values without training",
+        "Show a schedule's values. Example: lrtool schedule one_cycle max_lr=0.1 total_steps=1000 "
+        "--plot. Without NAME, list the schedules.",
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a schedule, such as one_cycle")
+    parser.add_argument(
+        "parameters", metavar="KEY=VALUE", nargs="*", help="its parameters, such as max_lr=0.1"
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="how many steps to show (the schedule's length)"
+    )
+    parser.add_argument(
+        "--plot", nargs="?", const="", metavar="FILE",
+        help="draw it in the terminal, or into FILE (.png, .svg, .pdf)",
+    )  # fmt: skip
+    _common(parser, seed=False)
+
+
+def _tune(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "tune",
+        "search learning rate, momentum, weight decay and schedule",
+        "Run a range test, then an Optuna search that starts from it. The study is a file in the "
+        "output folder: run the same command again to go on where it stopped.",
+    )
+    parser.add_argument("target", metavar="TARGET", help=_TARGET)
+    parser.add_argument(
+        "--trials", type=int, default=20, metavar="N", help="trials in all, over restarts (20)"
+    )
+    parser.add_argument("--monitor", default="val_loss", metavar="NAME", help="metric (val_loss)")
+    parser.add_argument("--mode", choices=("min", "max"), default="min", help="which way is better")
+    parser.add_argument(
+        "--schedule", action="append", metavar="NAME",
+        help="schedule to try; repeat it to search over several (one_cycle)",
+    )  # fmt: skip
+    parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a trial")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="optimizer steps of a trial")
+    parser.add_argument(
+        "--storage", metavar="URL", help="journal file or database URL (a file in --out)"
+    )
+    parser.add_argument("--study-name", metavar="NAME", help="the study's name in the storage")
+    parser.add_argument(
+        "--accelerator", default="auto", metavar="NAME", help="the Trainer's accelerator (auto)"
+    )
+    parser.add_argument(
+        "--out", default="lrtool-tune", metavar="FOLDER", help="study and report (lrtool-tune)"
+    )
+    _common(parser)
+
+
+def _report(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "report",
+        "write one HTML page about a study or a saved range test",
+        "Write one self-contained HTML page. STUDY is a journal file, a database URL such as "
+        "postgresql://user@host/studies, or a range_test.json.",
+    )
+    parser.add_argument("study", metavar="STUDY", help="journal file, database URL or saved result")
+    parser.add_argument("--study-name", metavar="NAME", help="which study, when there are several")
+    parser.add_argument(
+        "--out", default="report.html", metavar="FILE", help="the page to write (report.html)"
+    )
+    _common(parser, seed=False)
+
+
+def _optimizers(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "optimizers",
+        "list the optimizers and what each can do",
+        "List every optimizer known by name, with what each can do.",
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these")
+    _common(parser, seed=False)
+
+
+def _completion(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "completion",
+        "print a shell completion script",
+        'Print a completion script. Bash: eval "$(lrtool completion bash)". Needs shtab: '
+        "pip install 'lrtool[cli]'.",
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell")
+    parser.set_defaults(parser=build_parser)

@@ -1,0 +1,97 @@
+"""`lrtool range-test TARGET`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lrtool.cli._out import folder_to_write, print_json
+from lrtool.cli._quiet import quiet
+from lrtool.cli._target import load_target
+from lrtool.cli._terminal import ascii_only, show, show_table, strong, width
+
+if TYPE_CHECKING:
+    from lrtool.result import RangeTestResult
+
+__all__ = ["run", "show_result", "write_result"]
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print, and write when asked to."""
+    from lrtool._check import one_of
+    from lrtool.suggest import SUGGESTERS
+    from lrtool.sweep import lr_ladder
+
+    one_of("suggester", arguments.suggester, SUGGESTERS)
+    lr_ladder(_or(arguments.min_lr, 1e-8), _or(arguments.max_lr, 10.0), arguments.num_steps)
+    out = None if arguments.out is None else folder_to_write(arguments.out)
+    model_fn, data = load_target(arguments.target)
+    with quiet():
+        result = _measure(arguments, model_fn, data)
+    if out is not None:
+        write_result(result, out, command=f"lrtool {' '.join(sys.argv[1:])}", seed=arguments.seed)
+    if arguments.json:
+        print_json(result.to_dict())
+        return
+    show_result(result)
+    if out is not None:
+        show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+
+
+def show_result(result: "RangeTestResult") -> None:
+    """Print a range test: the curve in characters, the rates in a table, why."""
+    from lrtool.plotting import text_range_test
+
+    show(text_range_test(result, width=width(), ascii_only=ascii_only()))
+    show()
+    suggestion = result.suggestion
+    low, high = suggestion.interval
+    interval = f"{low:.2g} .. {high:.2g}" if suggestion.has_pick else None
+    show_table(
+        ("lr", "80% interval", "min_lr", "max_lr", "status", "steps"),
+        [(result.lr, interval, result.min_lr, result.max_lr, suggestion.status.value,
+          result.num_steps)],
+    )  # fmt: skip
+    show(f"\n{strong(suggestion.method)}: {suggestion.reason}")
+    for note in (*result.not_restored, *result.diagnosis):
+        show(f"note: {note}")
+
+
+def write_result(
+    result: "RangeTestResult", folder: Path, *, command: str, seed: int | None = None
+) -> list[Path]:
+    """Write range_test.json, .csv, .png and .html into `folder`, which is made when needed."""
+    from lrtool.plotting.style import new_figure, style
+    from lrtool.report import environment_section, range_test_section, write_report
+    from lrtool.report.sections import draw_range_test
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"range_test.{kind}" for kind in ("json", "csv", "png", "html")]
+    result.save(paths[0])
+    result.curve.to_csv(paths[1])
+    with style():
+        figure = new_figure((8.6, 5.2))
+        draw_range_test(figure, result)
+        figure.savefig(paths[2], dpi=150)
+    again = environment_section(seed=seed, commands=[command])
+    write_report(paths[3], [range_test_section(result), again], title="Range test")
+    return paths
+
+
+def _measure(arguments: argparse.Namespace, model_fn: object, data: object) -> "RangeTestResult":
+    from lrtool.cli._model import build_model
+    from lrtool.tuner import range_test
+
+    given = {
+        "min_lr": arguments.min_lr, "max_lr": arguments.max_lr, "num_steps": arguments.num_steps,
+        "repeats": arguments.repeats, "suggester": arguments.suggester,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    trainer = {"accelerator": arguments.accelerator, "devices": 1}
+    model = build_model(model_fn, arguments.seed)
+    result = range_test(model, data, seed=arguments.seed, trainer_kwargs=trainer, **options)
+    return result
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
