@@ -15,8 +15,8 @@ def folder_to_write(text: str) -> Path:
     """Check that `text` can be a folder to write into; it is not made yet."""
     folder = Path(text)
     require(
-        not folder.exists() or folder.is_dir(), "--out naming a folder", "it is a file: choose another",
-        out=text,
+        not folder.exists() or folder.is_dir(), "--out naming a folder",
+        "it is a file: choose another", out=text,
     )  # fmt: skip
     _writable(folder, text)
     return folder

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["quiet"]
 
@@ -26,10 +26,8 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         for pattern in _ADVICE:
             warnings.filterwarnings("ignore", pattern)
-        try:
+        with suppress(ImportError):
             import pytorch_lightning  # noqa: F401  (its import sets the levels this sets again)
-        except ImportError:
-            pass
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:

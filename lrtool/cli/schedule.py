@@ -2,8 +2,7 @@
 
 import argparse
 import ast
-import inspect
-from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,11 @@ _SHOWN = 11
 
 def run(arguments: argparse.Namespace) -> None:
     """Show one schedule, or list them all."""
-    known = _factories()
     if arguments.name is None:
-        _list(known, as_json=arguments.json)
+        _list(as_json=arguments.json)
         return
-    one_of("schedule", arguments.name, known)
-    schedule = _build(arguments.name, known[arguments.name], arguments.parameters)
+    one_of("schedule", arguments.name, _known())
+    schedule = _build(arguments.name, arguments.parameters)
     steps = _steps(schedule, arguments.steps)
     if arguments.plot:
         _write(schedule, steps, arguments.plot)
@@ -45,56 +43,66 @@ def run(arguments: argparse.Namespace) -> None:
         show(f"\nwritten to {arguments.plot}")
 
 
-def _factories() -> dict[str, Callable[..., Any]]:
-    """Every factory whose parameters can be written on a command line."""
+def _entries(name: str) -> dict[str, "Field[Any]"]:
+    """The parameters of the schedule `name`."""
+    from lrtool.schedules.registry import SCHEDULES
+
+    return {entry.name: entry for entry in fields(SCHEDULES[name])}  # type: ignore[arg-type]
+
+
+def _required(entry: "Field[Any]") -> bool:
+    return entry.default is MISSING and entry.default_factory is MISSING
+
+
+def _known() -> list[str]:
+    """Every schedule whose parameters can be written on a command line."""
     from lrtool import schedules
 
-    found = {name: getattr(schedules, name) for name in schedules.__all__ if name.islower()}
-    return {
-        name: factory
-        for name, factory in found.items()
-        if inspect.isfunction(factory) and not _takes_schedules(factory)
+    return [
+        name
+        for name in schedules.names()
+        if not any(
+            word in str(entry.type)
+            for entry in _entries(name).values()
+            for word in ("Schedule", "Callable", "Scale")
+        )
+    ]
+
+
+def _list(*, as_json: bool) -> None:
+    rows = {
+        name: ", ".join(
+            entry.name if _required(entry) else f"{entry.name}={entry.default!r}"
+            for entry in _entries(name).values()
+        )
+        for name in _known()
     }
-
-
-def _takes_schedules(factory: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(factory).parameters.values()
-    required = [p for p in parameters if p.default is p.empty]
-    return any("Schedule" in str(p.annotation) for p in required)
-
-
-def _list(known: dict[str, Callable[..., Any]], *, as_json: bool) -> None:
-    rows = []
-    for name in sorted(known):
-        parameters = inspect.signature(known[name]).parameters.values()
-        given = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
-        rows.append((name, ", ".join(given)))
     if as_json:
-        print_json(dict(rows))
+        print_json(rows)
         return
-    show_table(("schedule", "parameters"), rows)
+    show_table(("schedule", "parameters"), list(rows.items()))
 
 
-def _build(name: str, factory: Callable[..., Any], words: list[str]) -> Schedule:
-    parameters = inspect.signature(factory).parameters
+def _build(name: str, words: list[str]) -> Schedule:
+    from lrtool import schedules
+
+    entries = _entries(name)
     given: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        require(bool(equals), "parameters of the form KEY=VALUE", "for example max_lr=0.1", got=word)
-        one_of(f"parameter of {name}", key, parameters)
+        require(
+            bool(equals), "parameters of the form KEY=VALUE", "for example max_lr=0.1", got=word
+        )
+        one_of(f"parameter of {name}", key, entries)
         given[key] = _value(value)
-    missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in given]
+    missing = [key for key, entry in entries.items() if _required(entry) and key not in given]
     if missing:
         example = " ".join(f"{key}=..." for key in missing)
         raise ArgumentError(
-            f"{name} needs {', '.join(missing)}, got {', '.join(words) or 'no parameters'}; "
+            f"{name} needs {', '.join(missing)}, got {' '.join(words) or 'no parameters'}; "
             f"add {example}"
         )
-    try:
-        schedule = factory(**given)
-    except (TypeError, AttributeError) as error:
-        raise ArgumentError(f"{name} must take its parameters, got {given!r}; {error}") from error
-    return schedule  # type: ignore[no-any-return]
+    return schedules.create(name, **given)
 
 
 def _value(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The range test as a picture: losses over log LR, the smoothed curve, its slope, the marked rates."""
+"""The range test as a picture: losses over log LR, smoothed curve, slope, marked rates."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = N
 
 
 def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
-    """Draw the slope of the smoothed loss, d loss / d log10(LR): where it is lowest, the loss falls fastest.
+    """Draw the slope of the smoothed loss, d loss / d log10(LR): lowest where the loss falls fastest.
 
     Args:
         result: a finished range test, or a bare LossCurve.
@@ -83,9 +83,7 @@ def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) 
     return ax
 
 
-def plot_suggestions(
-    suggestions: "Mapping[str, Suggestion]", ax: "Axes | None" = None
-) -> "Axes":
+def plot_suggestions(suggestions: "Mapping[str, Suggestion]", ax: "Axes | None" = None) -> "Axes":
     """Draw several suggestions under each other: the rate as a dot, its interval as a bar.
 
     Args:

@@ -60,6 +60,7 @@ def plot_studies(
                 number, 0.02, "|", color=colour, markersize=6, alpha=0.7,
                 transform=ax.get_xaxis_transform(),
             )  # fmt: skip
+    _spread(ax, np.concatenate([_finished(study)[1] for study in studies.values()] or [[]]))
     ax.set_xlabel("trial")
     ax.set_ylabel(plain(ylabel))
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -124,6 +125,12 @@ def plot_prior(
     ax.set_ylabel("per decade")
     fit_text(ax)
     return ax
+
+
+def _spread(ax: "Axes", values: "FloatArray") -> None:
+    """A logarithmic scale where failed trials would flatten the good ones."""
+    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        ax.set_yscale("log")
 
 
 def _finished(study: "Study") -> tuple[Any, Any]:

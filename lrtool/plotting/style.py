@@ -1,4 +1,4 @@
-"""One look for every picture: colours that survive colour blindness, on light and on dark ground."""
+"""One look for every picture: colours that survive colour blindness, on light and dark ground."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +89,7 @@ def ink(ax: "Axes") -> Palette:
 
 
 def new_figure(size: tuple[float, float]) -> "Figure":
-    """A figure that pyplot does not know of, in the style in force: nothing to close, nothing shown."""
+    """A figure that pyplot does not know of: nothing to close, nothing shown."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, layout="constrained")

@@ -121,9 +121,7 @@ def _trace(grid: _Grid, x: "FloatArray", y: "FloatArray") -> None:
         grid.dot(float(at), float(value), "●")
 
 
-def _finish(
-    grid: _Grid, ticks: Sequence[tuple[float, str]], label: str, ascii_only: bool
-) -> str:
+def _finish(grid: _Grid, ticks: Sequence[tuple[float, str]], label: str, ascii_only: bool) -> str:
     axis = ["─"] * grid.width
     names = [" "] * (grid.width + 8)
     free = 0

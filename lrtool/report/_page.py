@@ -31,7 +31,8 @@ figure { margin:1rem 0; }
 figure img { width:100%; max-width:100%; height:auto; display:block; }
 .tiles { display:flex; flex-wrap:wrap; gap:.6rem; margin:1rem 0; }
 .tile { flex:1 1 8rem; background:var(--soft); border-radius:8px; padding:.6rem .8rem; }
-.tile b { display:block; font-size:1.25rem; font-variant-numeric:tabular-nums; overflow-wrap:anywhere; }
+.tile b { display:block; font-size:1.25rem; font-variant-numeric:tabular-nums;
+          overflow-wrap:anywhere; }
 .tile span { color:var(--faint); font-size:.85rem; }
 .lrtool-table { overflow-x:auto; margin:.8rem 0; }
 table { border-collapse:collapse; font-size:.9rem; min-width:40%; }
@@ -110,7 +111,7 @@ def write_report(
     target = Path(path)
     if not target.parent.is_dir():
         raise ArgumentError(
-            f"the folder of a report must exist, got {str(target)!r}; make {str(target.parent)!r} first"
+            f"the folder of a report must exist, got {str(target)!r}; make its folder first"
         )
     document = page(title, sections, lead=lead)
     partial = target.with_name(target.name + ".partial")

@@ -18,10 +18,13 @@ def environment() -> dict[str, str]:
     from lrtool import __version__
 
     found = {"lrtool": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    found.update({package: number for package in _PACKAGES if (number := _version(package))})
     found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -176,7 +176,9 @@ def _tiles(values: Mapping[str, str]) -> str:
 
 def _stop(result: "RangeTestResult") -> str:
     curve = result.curve
-    return f"{curve.stop_reason.value}: {curve.message}" if curve.message else curve.stop_reason.value
+    return (
+        f"{curve.stop_reason.value}: {curve.message}" if curve.message else curve.stop_reason.value
+    )
 
 
 def _trials(study: "Study") -> str:
