@@ -2,13 +2,19 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from lrtool._check import require
 
-__all__ = ["file_to_write", "folder_to_write", "print_json"]
+__all__ = ["command_line", "file_to_write", "folder_to_write", "print_json"]
+
+
+def command_line() -> str:
+    """The command that is running, as one would type it."""
+    return shlex.join(["lrtool", *sys.argv[1:]])
 
 
 def folder_to_write(text: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from lrtool._check import one_of
 from lrtool.cli._out import print_json
-from lrtool.cli._terminal import show, show_table
+from lrtool._terminal import show, show_table
 
 __all__ = ["run"]
 

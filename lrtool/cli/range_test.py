@@ -1,19 +1,18 @@
 """`lrtool range-test TARGET`."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrtool.cli._out import folder_to_write, print_json
-from lrtool.cli._quiet import quiet
+from lrtool.cli._out import command_line, folder_to_write, print_json
+from lrtool._quiet import quiet
 from lrtool.cli._target import load_target
-from lrtool.cli._terminal import ascii_only, show, show_table, strong, width
+from lrtool._terminal import ascii_only, show, show_table, strong, width
 
 if TYPE_CHECKING:
     from lrtool.result import RangeTestResult
 
-__all__ = ["run", "show_result", "write_result"]
+__all__ = ["run", "show_result"]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     with quiet():
         result = _measure(arguments, model_fn, data)
     if out is not None:
-        write_result(result, out, command=f"lrtool {' '.join(sys.argv[1:])}", seed=arguments.seed)
+        _write(result, out, arguments.seed)
     if arguments.json:
         print_json(result.to_dict())
         return
@@ -57,25 +56,14 @@ def show_result(result: "RangeTestResult") -> None:
         show(f"note: {note}")
 
 
-def write_result(
-    result: "RangeTestResult", folder: Path, *, command: str, seed: int | None = None
-) -> list[Path]:
-    """Write range_test.json, .csv, .png and .html into `folder`, which is made when needed."""
-    from lrtool.plotting.style import new_figure, style
+def _write(result: "RangeTestResult", folder: Path, seed: int) -> None:
     from lrtool.report import environment_section, range_test_section, write_report
-    from lrtool.report.sections import draw_range_test
+    from lrtool.report.files import write_range_test
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"range_test.{kind}" for kind in ("json", "csv", "png", "html")]
-    result.save(paths[0])
-    result.curve.to_csv(paths[1])
-    with style():
-        figure = new_figure((8.6, 5.2))
-        draw_range_test(figure, result)
-        figure.savefig(paths[2], dpi=150)
-    again = environment_section(seed=seed, commands=[command])
-    write_report(paths[3], [range_test_section(result), again], title="Range test")
-    return paths
+    write_range_test(result, folder)
+    again = environment_section(seed=seed, commands=[command_line()])
+    sections = [range_test_section(result), again]
+    write_report(folder / "range_test.html", sections, title="Range test")
 
 
 def _measure(arguments: argparse.Namespace, model_fn: object, data: object) -> "RangeTestResult":

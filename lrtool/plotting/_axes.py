@@ -1,6 +1,6 @@
 """What every picture needs: sizes that follow the Axes, axes in decades, text that stays text."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ __all__ = ["fit_text", "is_small", "legend", "log_rate_axis", "plain", "width_in
 def width_inches(ax: "Axes") -> float:
     """How wide the whole figure is per column of Axes, which decides what fits."""
     figure = ax.get_figure()
-    width = 6.4 if figure is None else float(figure.get_figwidth())
+    width = 6.4 if figure is None else float(figure.bbox.width / figure.dpi)
     spec = ax.get_subplotspec()
     return width if spec is None else width / spec.get_gridspec().ncols
 
@@ -30,12 +30,12 @@ def fit_text(ax: "Axes") -> None:
     if not is_small(ax):
         return
     ax.tick_params(labelsize=7, length=2, pad=2)
-    ax.xaxis.label.set_size(7.5)
-    ax.yaxis.label.set_size(7.5)
-    ax.title.set_size(8)
+    ax.xaxis.label.set_fontsize(7.5)
+    ax.yaxis.label.set_fontsize(7.5)
+    ax.title.set_fontsize(8)
 
 
-def legend(ax: "Axes", loc: str = "best") -> None:
+def legend(ax: "Axes", loc: Literal["best", "lower left"] = "best") -> None:
     """A legend in the house style, also on Axes made elsewhere; none where there is no room."""
     handles, _ = ax.get_legend_handles_labels()
     if handles and not is_small(ax):

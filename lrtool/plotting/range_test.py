@@ -52,7 +52,7 @@ def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = N
 
 
 def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
-    """Draw the slope of the smoothed loss, d loss / d log10(LR): lowest where the loss falls fastest.
+    """Draw the slope of the smoothed loss, d loss / d log10(LR): lowest where loss falls fastest.
 
     Args:
         result: a finished range test, or a bare LossCurve.

@@ -44,6 +44,8 @@ def plot_studies(
     Returns:
         The Axes.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = new_axes((6.4, 3.4)) if ax is None else ax
     palette = ink(ax)
     for index, (name, study) in enumerate(studies.items()):
@@ -63,7 +65,7 @@ def plot_studies(
     _spread(ax, np.concatenate([_finished(study)[1] for study in studies.values()] or [[]]))
     ax.set_xlabel("trial")
     ax.set_ylabel(plain(ylabel))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     fit_text(ax)
     return ax

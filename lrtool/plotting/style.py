@@ -104,7 +104,7 @@ def new_axes(size: tuple[float, float] = (6.4, 4.0)) -> "Axes":
     return ax
 
 
-def _settings(palette: Palette) -> dict[str, Any]:
+def _settings(palette: Palette) -> Any:
     from cycler import cycler
 
     return {

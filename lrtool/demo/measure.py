@@ -1,0 +1,17 @@
+"""Step 1: the range test."""
+
+import lrtool
+from lrtool.demo.data import digits
+from lrtool.demo.model import DigitsNet
+from lrtool.demo.settings import Settings
+from lrtool.result import RangeTestResult
+
+__all__ = ["measure"]
+
+
+def measure(settings: Settings) -> RangeTestResult:
+    """Measure which rates the model takes: a few hundred steps, and no trace left in it."""
+    train, _ = digits(seed=settings.seed)
+    return lrtool.range_test(
+        DigitsNet(), train, seed=settings.seed, trainer_kwargs=settings.trainer_kwargs()
+    )

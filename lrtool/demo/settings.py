@@ -1,0 +1,44 @@
+"""How much of everything the demo does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run of the demo does.
+
+    Args:
+        out: the one folder that everything is written to.
+        seed: of split, weights, order of batches and search.
+        epochs: of each of the two trainings.
+        trials: of each of the two searches.
+        trial_epochs: of each trial.
+    """
+
+    out: Path
+    seed: int
+    epochs: int
+    trials: int
+    trial_epochs: int
+
+    @classmethod
+    def of(cls, out: Path, *, seed: int, fast: bool) -> "Settings":
+        """The whole demo, or a short one."""
+        return cls(out, seed, 5, 4, 2) if fast else cls(out, seed, 15, 12, 8)
+
+    def trainer_kwargs(self) -> dict[str, Any]:
+        """Options of every Trainer here: on the CPU, silent, writing nothing outside `out`."""
+        return {
+            "accelerator": "cpu",
+            "devices": 1,
+            "default_root_dir": self.out,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "enable_progress_bar": False,
+            "logger": False,
+            "num_sanity_val_steps": 0,
+        }
