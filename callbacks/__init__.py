@@ -1,1 +1,17 @@
 """Lightning callbacks: thin adapters over lrtool's pure core. Import as `lrtool.callbacks`."""
+
+from lrtool.callbacks.cyclical import CyclicalScheduler
+from lrtool.callbacks.one_cycle import OneCycleScheduler
+from lrtool.callbacks.range_test import LRRangeTest
+from lrtool.callbacks.schedule import ParamScheduler
+from lrtool.callbacks.sgdr import SGDRScheduler
+from lrtool.callbacks.warmup import WarmupScheduler
+
+__all__ = [
+    "CyclicalScheduler",
+    "LRRangeTest",
+    "OneCycleScheduler",
+    "ParamScheduler",
+    "SGDRScheduler",
+    "WarmupScheduler",
+]

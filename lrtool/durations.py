@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from math import inf
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from lrtool._check import require
 from lrtool.errors import ArgumentError
@@ -11,7 +11,6 @@ from lrtool.errors import ArgumentError
 __all__ = ["Duration", "DurationLike", "Unit"]
 
 Unit: TypeAlias = Literal["step", "batch", "ep", "dur", "check", "cycle"]
-DurationLike: TypeAlias = "int | float | str | Duration"
 
 _UNITS: dict[str, Unit] = {
     "step": "step", "steps": "step", "st": "step",
@@ -46,7 +45,7 @@ class Duration:
         require(0 <= self.value < inf, "0 <= value < inf", value=self.value)
 
     @classmethod
-    def parse(cls, text: DurationLike, default: Unit = "step") -> "Duration":
+    def parse(cls, text: "DurationLike", default: Unit = "step") -> "Duration":
         """Read a number (of `default` units), a string such as "10ep", or a Duration."""
         if isinstance(text, Duration):
             return text
@@ -64,7 +63,7 @@ class Duration:
                 "write for example '500step', '64batch', '10ep', '0.1dur', '3check' or '2cycle'"
             )
         try:
-            return cls(float(match[1]), cast(Unit, unit))
+            return cls(float(match[1]), unit)
         except ValueError as error:
             raise ArgumentError(f"a duration must start with a number, got {text!r}") from error
 
@@ -91,12 +90,15 @@ class Duration:
             return round(self.value / batches_per_step)
         length = {"ep": steps_per_epoch, "dur": total_steps}.get(self.unit)
         if length is None or not 0 < length < inf:
+            unknown = {"ep": "an epoch", "dur": "the training"}.get(self.unit, f"a {self.unit}")
             raise ArgumentError(
-                f"{self} cannot be converted to optimizer steps: the length of "
-                f"{'an epoch' if self.unit == 'ep' else 'the training' if self.unit == 'dur' else 'a ' + self.unit}"
+                f"{self} cannot be converted to optimizer steps: the length of {unknown}"
                 " is unknown; give it in steps ('500step') or set max_steps on the Trainer"
             )
         return round(self.value * length)
 
     def __str__(self) -> str:
         return f"{self.value:g}{self.unit}"
+
+
+DurationLike: TypeAlias = int | float | str | Duration

@@ -1,11 +1,15 @@
 """Schedule: a value that can be asked for any step."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch.optim import Optimizer
+
+    from lrtool.torch_schedule import TorchSchedule
 
 __all__ = ["Cycle", "Schedule"]
 
@@ -47,8 +51,24 @@ class Schedule(ABC):
         """The cycle `step` lies in; None for schedules without cycles."""
         return None
 
+    @classmethod
+    def fitted(cls, total_steps: int, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Lengths that make the schedule fill a run of `total_steps`, beside the `given` ones."""
+        return {}
+
+    @classmethod
+    def spans(cls, total_steps: int, given: Mapping[str, Any]) -> list[int]:
+        """How many of `total_steps` each schedule inside this one has; empty: all have all."""
+        return []
+
     def plot(self, total_steps: int | None = None, ax: "Axes | None" = None) -> "Axes":
         """Draw the values of `total_steps` steps (by default the schedule's length)."""
         from lrtool.plotting import plot_schedule
 
         return plot_schedule(self, total_steps=total_steps, ax=ax)
+
+    def as_torch(self, optimizer: "Optimizer", last_epoch: int = -1) -> "TorchSchedule":
+        """Wrap as a torch LRScheduler that writes this schedule's values to `optimizer`."""
+        from lrtool.torch_schedule import TorchSchedule
+
+        return TorchSchedule(optimizer, self, last_epoch=last_epoch)
