@@ -1,9 +1,9 @@
 """Many trainings of one task at once: every learning rate and seed in one vectorized model.
 
-Lanes (seed s, lane l) share nothing but the batches of their seed. The optimizer is torch's own, run
-with lr = 1 on a zero tensor: every optimizer of the suite moves a parameter by lr times something that
-does not depend on lr, so that something can be scaled lane by lane. AdamW's decay is applied likewise.
-`check` compares with a plain training loop.
+Lanes (seed s, lane l) share nothing but the batches of their seed. The optimizer is torch's own,
+run with lr = 1 on a zero tensor: every optimizer of the suite moves a parameter by lr times
+something that does not depend on lr, so that something can be scaled lane by lane. AdamW's decay is
+applied likewise. `plain_loss` is the ordinary loop to compare with.
 """
 
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class Lanes:
         return vmap(vmap(one, (0, None, None)), (0, 0, 0))(self.state, x, y)
 
     def step(self, index: np.ndarray, lr: Tensor) -> np.ndarray:
-        """One step on rows `index` (seeds, batch) at rates `lr` (seeds, lanes); the losses before."""
+        """One step on rows `index` (seeds, batch), rates `lr` (seeds, lanes); losses before it."""
         losses = self._losses(self._x[index], self._y[index])
         losses.sum().backward()
         for p, shadow in zip(self.params, self._shadow, strict=True):
@@ -98,7 +98,7 @@ def train(
     seeds: list[int],
     factor: Callable[[int, int], float] = lambda step, total: 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Train every rate (lanes,) or (seeds, lanes) with every seed; validation losses before, after."""
+    """Train rates (lanes,) or (seeds, lanes) with every seed; validation before and after."""
     rates = np.broadcast_to(rates, (len(seeds), rates.shape[-1]))
     lanes = Lanes(task, seeds, rates.shape[1])
     before = lanes.validation()

@@ -1,9 +1,10 @@
 """The truth the picks are scored against: final validation losses over a grid of learning rates.
 
-    python benchmarks/pick_truth.py            # writes benchmarks/data/pick_truth.json, ~6 min on a core
+    python benchmarks/pick_truth.py    # writes benchmarks/data/pick_truth.json, ~10 min on a core
 
-For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss after
-a full training at a constant rate, and under one-cycle with that peak (the rate only; momentum stays).
+For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss
+after a full training at a constant rate, and under one-cycle with that peak (of the rate only;
+momentum stays).
 """
 
 import argparse
@@ -81,8 +82,7 @@ def load() -> dict[str, dict[str, Truth]]:
 
 
 def _plain(values: np.ndarray) -> list[Any]:
-    rounded = [[float(f"{v:.5g}") if np.isfinite(v) else None for v in row] for row in values]
-    return rounded
+    return [[float(f"{v:.5g}") if np.isfinite(v) else None for v in row] for row in values]
 
 
 def main() -> None:

@@ -1,19 +1,21 @@
 """Divergence told from noise by the noise's own scale."""
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["DivergenceTest", "noise_scale"]
 
 _WARM = 10
 _RECENT = 5
+_GROWTHS = 6
 
 
-def noise_scale(losses: np.ndarray) -> float:
+def noise_scale(losses: npt.NDArray[np.float64]) -> float:
     """Standard deviation of the noise in a slowly varying sequence.
 
-        1.4826 * median |y_(i+1) - y_i| / sqrt(2)
+        quantile_0.75 |y_(i+1) - y_i| / (1.1503 sqrt(2))
 
-    Differences take out the trend, the median takes out jumps; 1.4826 makes it the standard
+    Differences take out the trend, the quantile takes out jumps; 1.1503 makes it the standard
     deviation for normal noise. Zero for fewer than two losses.
 
     >>> noise_scale(np.array([3.0, 3.0, 3.0]))
@@ -21,17 +23,19 @@ def noise_scale(losses: np.ndarray) -> float:
     """
     if len(losses) < 2:
         return 0.0
-    return float(1.4826 * np.median(np.abs(np.diff(losses))) / np.sqrt(2))
+    return float(np.quantile(np.abs(np.diff(losses)), 0.75) / (1.1503 * np.sqrt(2)))
 
 
 class DivergenceTest:
     """Says when a loss has left for good, whatever its offset and scale.
 
     With base = the median of the first losses, drop = how far below it the loss has come and
-    sigma = the noise's scale, the loss has diverged when
+    sigma = the noise's scale (at least a tenth of the range of the losses so far), the loss has
+    diverged when
 
+    - it is above its first value and its last six steps up each were 1.5 times the one before, or
     - the last two losses exceed base + max(100 sigma, 3 drop), or
-    - the last five all exceed base + max(6 sigma, drop / 2), or
+    - the last five all exceed base + max(6 sigma, drop / 2) and 95% of all losses before, or
     - after a clear drop (over 6 sigma) the last five all lie above base - drop / 10: everything
       gained is lost again.
 
@@ -45,22 +49,33 @@ class DivergenceTest:
     def update(self, loss: float) -> str | None:
         """Take the next finite loss; the reason when it has diverged, else None."""
         self._losses.append(loss)
-        count = len(self._losses)
-        if count < _WARM + _RECENT:
-            return None
         losses = np.asarray(self._losses)
+        if len(losses) > _GROWTHS and self._explodes(losses):
+            return f"the loss grew faster and faster, to {loss:.3g} from {losses[0]:.3g}"
+        if len(losses) < _WARM + _RECENT:
+            return None
         base = float(np.median(losses[:_WARM]))
-        self._lowest = min(self._lowest, float(np.median(losses[-_RECENT:])))
-        drop = max(base - self._lowest, 0.0)
-        sigma = noise_scale(losses)
         recent = losses[-_RECENT:]
+        self._lowest = min(self._lowest, float(np.median(recent)))
+        drop = max(base - self._lowest, 0.0)
+        few, usual = np.quantile(losses[:-_RECENT], [0.05, 0.95])
+        sigma = max(noise_scale(losses), 0.1 * float(usual - few))
         if recent[-2:].min() > base + max(100 * sigma, 3 * drop):
             return f"the loss exploded to {loss:.3g} from {base:.3g}"
-        if recent.min() > base + max(6 * sigma, drop / 2):
+        if recent.min() > max(base + max(6 * sigma, drop / 2), usual):
             return (
-                f"the loss rose to {loss:.3g}, above its start of {base:.3g} by more than its noise "
-                f"of {sigma:.2g} explains"
+                f"the loss rose to {loss:.3g}, above its start of {base:.3g} by more than its "
+                f"noise of {sigma:.2g}"
             )
         if drop > 6 * sigma and recent.min() > base - drop / 10:
-            return f"the loss fell to {self._lowest:.3g} and rose to {loss:.3g}, losing all it had gained"
+            return (
+                f"the loss fell to {self._lowest:.3g} and rose to {loss:.3g}, "
+                "losing all it had gained"
+            )
         return None
+
+    @staticmethod
+    def _explodes(losses: npt.NDArray[np.float64]) -> bool:
+        steps = np.diff(losses[-_GROWTHS - 1 :])
+        growing = bool(np.all(steps > 0) and np.all(steps[1:] >= 1.5 * steps[:-1]))
+        return growing and bool(losses[-1] > losses[0])

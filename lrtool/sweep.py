@@ -148,6 +148,7 @@ class Sweep:
         self._pass: list[int] = []
         self._reason: StopReason | None = None  # of the sweep as a whole, once it is over
         self._outcome = StopReason.COMPLETED  # of the last finished pass
+        self._diverged: StopReason | None = None  # how the first pass that diverged did
         self._message = ""
         self._refined = False
         self._start_pass(
@@ -184,6 +185,8 @@ class Sweep:
         ended = self._pass_ended(float(loss))
         if ended is not None:
             self._outcome = ended
+            if ended is not StopReason.COMPLETED:
+                self._diverged = self._diverged or ended
             self._plan_next_pass()
         elif len(self._loss) >= self._budget:
             self._finish(StopReason.COMPLETED)
@@ -229,11 +232,11 @@ class Sweep:
 
     def _pass_ended(self, loss: float) -> StopReason | None:
         if not isfinite(loss):
-            self._message = f"the loss became {loss} after a step at lr {self._previous_rate():.3g}"
+            self._note(f"the loss became {loss} after a step at lr {self._previous_rate():.3g}")
             return StopReason.NONFINITE
         verdict = self._test.update(loss)
         if verdict and self.config.early_stop:
-            self._message = f"{verdict} at lr {self._previous_rate():.3g}"
+            self._note(f"{verdict} at lr {self._previous_rate():.3g}")
             return StopReason.DIVERGED
         if self._position < len(self._ladder):
             return None
@@ -251,20 +254,24 @@ class Sweep:
             else:
                 self._finish(self._outcome)
             return
-        few = max(3, self.config.num_steps // 10)
-        low = float(self._ladder[0])
-        diverged = self._outcome in {StopReason.DIVERGED, StopReason.NONFINITE}
-        too_high = diverged and not self._refined and self._position <= few
-        if too_high and self.config.min_lr is None and left >= 10 and low / 1e4 >= LOWEST_LR:
-            lower = lr_ladder(low / 1e4, low * 10, max(2, min(left, self.config.num_steps)))
-            self._start_pass(self._pass_index + 1, lower, open_ended=True)
-            return
-        if left < 10 or (self._refined and left < self.config.max_steps // 3):
+        if self._diverged_at_start():
+            low = float(self._ladder[0]) / 1e4
+            if self.config.min_lr is not None or low < LOWEST_LR or left < 10:
+                self._finish(self._outcome)
+                return
+            steps = min(left, self.config.num_steps)
+            self._start_pass(
+                self._pass_index + 1, lr_ladder(low, low * 1e5, steps), open_ended=True
+            )
+        elif left < 10 or (self._refined and left < self.config.max_steps // 3):
             self._finish(self._outcome)
-            return
-        ladder = self._refined_ladder(left)
-        self._refined = True
-        self._start_pass(self._pass_index + 1, ladder, open_ended=False)
+        else:
+            self._start_pass(self._pass_index + 1, self._refined_ladder(left), open_ended=False)
+            self._refined = True
+
+    def _diverged_at_start(self) -> bool:
+        diverged = self._outcome is not StopReason.COMPLETED
+        return diverged and not self._refined and self._position <= self.config.num_steps // 4
 
     def _refined_ladder(self, left: int) -> FloatArray:
         """The decades below divergence, or below the last rate when there was none."""
@@ -277,9 +284,16 @@ class Sweep:
             bottom = top / 10 ** min(1.0, log10(top / LOWEST_LR))
         return lr_ladder(bottom, top, min(left, max(10, self.config.max_steps)))
 
-    def _finish(self, reason: StopReason, message: str = "") -> None:
-        self._reason = reason
-        if message:
+    def _note(self, message: str) -> None:
+        """Keep what ended the first pass that diverged."""
+        if self._diverged is None:
             self._message = message
-        elif reason is StopReason.COMPLETED:
-            self._message = f"took all {len(self._loss)} steps"
+
+    def _finish(self, reason: StopReason, message: str = "") -> None:
+        """End the sweep: it diverged if any of its passes did."""
+        if reason is StopReason.COMPLETED and self._diverged is not None:
+            reason = self._diverged
+        self._reason = reason
+        if reason is StopReason.COMPLETED:
+            message = f"took all {len(self._loss)} steps"
+        self._message = message or self._message
