@@ -4,6 +4,7 @@ The two packages hold the same code under two names, so their classes differ. Ca
 from whichever exist, which satisfies both Trainers and both LightningCLIs.
 """
 
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ __all__ = [
     "Trainer",
     "lightning_modules",
     "namespace_of",
+    "submodule",
     "submodules",
 ]
 
@@ -29,10 +31,8 @@ def lightning_modules() -> list[ModuleType]:
     """Every installed Lightning, as its top module (`pytorch_lightning`, `lightning.pytorch`)."""
     found = []
     for name in ("pytorch_lightning", "lightning.pytorch"):
-        try:
+        with suppress(ImportError):
             found.append(import_module(name))
-        except ImportError:
-            continue
     if not found:
         raise MissingDependencyError(
             "lrtool.callbacks needs pytorch_lightning or lightning, and neither imports; "
@@ -54,6 +54,11 @@ def namespace_of(thing: object) -> ModuleType:
             if base.__module__.startswith(module.__name__ + "."):
                 return module
     return modules[0]
+
+
+def submodule(thing: object, name: str) -> Any:
+    """The submodule `name` (such as "trainer.call") of the Lightning that `thing` comes from."""
+    return import_module(f"{namespace_of(thing).__name__}.{name}")
 
 
 if not TYPE_CHECKING:

@@ -1,0 +1,137 @@
+"""Borrow a fitting Trainer for a sweep, and give all of it back.
+
+Three ways, the cheapest that does: what the sweep needs for itself is swapped for a copy (progress,
+results, metrics) or a stand-in (callbacks, loggers, profiler) and the original is never touched;
+what must be the real thing (model, optimizers, scaler, schedulers) is copied and written back; the
+data is walked beside the Trainer's own iterators.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy, deepcopy
+from typing import Any
+
+from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._borrow_step import SweepStep
+from lrtool.callbacks._lightning import Trainer, submodule
+from lrtool.callbacks._mute import muted_callback, muted_logger, muted_scheduler
+from lrtool.snapshot import RandomState, Snapshot, Where, uninterrupted
+
+__all__ = ["Loan", "borrowed"]
+
+
+class Loan:
+    """A Trainer on loan.
+
+    Attributes:
+        step: takes one optimizer step on the next batch or batches; returns its loss.
+        data: where the batches come from.
+    """
+
+    def __init__(self, trainer: Trainer, data: SweepData, step: SweepStep, state: Snapshot) -> None:
+        self._trainer = trainer
+        self._state = state
+        self.data = data
+        self.step = step
+
+    def rewind(self) -> None:
+        """Put the initial weights, buffers and optimizer state back; the data goes on."""
+        self._state.restore()
+
+    @property
+    def called_back(self) -> bool:
+        """Whether the owner wants the Trainer back: a stop was asked for, or a SIGTERM came."""
+        return bool(self._trainer.should_stop or self._trainer.received_sigterm)
+
+
+@contextmanager
+def borrowed(trainer: Trainer, *, optimizer: int = 0, where: Where = "cpu") -> Iterator[Loan]:
+    """Lend `trainer` to a sweep; everything is back when the block ends, however it ends.
+
+    Args:
+        trainer: a Trainer inside `fit`, with its loaders set up.
+        optimizer: index of the optimizer whose steps count.
+        where: where the copy of the weights and the optimizer state lives, "cpu" or "device".
+    """
+    random_state = RandomState()
+    returns = ExitStack()
+    try:
+        state = Snapshot(
+            trainer.lightning_module,
+            *trainer.optimizers,
+            *[vars(config.scheduler) for config in trainer.lr_scheduler_configs],
+            vars(trainer.precision_plugin),
+            where=where,
+            skip=[trainer, *_step_hooks(trainer)],
+        )
+        returns.callback(random_state.restore)
+        returns.callback(state.restore)
+        data = SweepData(trainer)
+        returns.callback(data.close)
+        for owner, name, substitute in _substitutes(trainer):
+            returns.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, substitute)
+        step = SweepStep(trainer, data, optimizer)
+        returns.callback(step.close)
+        step.open()
+        yield Loan(trainer, data, step, state)
+    finally:
+        with uninterrupted():
+            returns.close()
+
+
+def _substitutes(trainer: Trainer) -> Iterator[tuple[Any, str, Any]]:
+    """What the sweep uses in place of the Trainer's own: (owner, attribute, substitute)."""
+    progress = submodule(trainer, "loops.progress")._BaseProgress
+    results = submodule(trainer, "trainer.connectors.logger_connector.result")._ResultCollection
+    epoch_loop = trainer.fit_loop.epoch_loop
+    for loop in (
+        trainer.fit_loop,
+        epoch_loop,
+        epoch_loop.automatic_optimization,
+        epoch_loop.manual_optimization,
+    ):
+        for name, value in list(vars(loop).items()):
+            if isinstance(value, progress):
+                yield loop, name, deepcopy(value)
+    yield epoch_loop, "_results", results(training=True)
+    yield trainer, "_logger_connector", _twin_connector(trainer._logger_connector)
+    yield trainer, "callbacks", [muted_callback(callback) for callback in _callbacks(trainer)]
+    yield trainer, "_loggers", [muted_logger(logger) for logger in trainer.loggers]
+    yield trainer, "profiler", submodule(trainer, "profilers").PassThroughProfiler()
+    yield trainer, "should_stop", False
+    yield trainer, "accumulate_grad_batches", _accumulation(trainer)
+    yield trainer.strategy, "lr_scheduler_configs", _muted_configs(trainer)
+
+
+def _step_hooks(trainer: Trainer) -> list[object]:
+    """The registries that `SweepStep` enters and leaves by itself, in between rewinds."""
+    return [vars(one).get("_optimizer_step_post_hooks") for one in trainer.optimizers]
+
+
+def _twin_connector(connector: Any) -> Any:
+    twin = copy(connector)
+    twin._progress_bar_metrics = dict(connector._progress_bar_metrics)
+    twin._logged_metrics = dict(connector._logged_metrics)
+    twin._callback_metrics = dict(connector._callback_metrics)
+    twin._first_loop_iter = None
+    return twin
+
+
+def _muted_configs(trainer: Trainer) -> list[Any]:
+    twins = [copy(config) for config in trainer.lr_scheduler_configs]
+    for twin in twins:
+        twin.scheduler = muted_scheduler(twin.scheduler)
+    return twins
+
+
+def _accumulation(trainer: Trainer) -> int:
+    """Batches per optimizer step in the epoch about to start, a schedule of them included."""
+    for callback in _callbacks(trainer):
+        if hasattr(callback, "get_accumulate_grad_batches"):
+            return int(callback.get_accumulate_grad_batches(trainer.current_epoch))
+    return int(trainer.accumulate_grad_batches)
+
+
+def _callbacks(trainer: Trainer) -> list[Any]:
+    return list(trainer.callbacks)  # type: ignore[attr-defined]

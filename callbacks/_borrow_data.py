@@ -1,0 +1,151 @@
+"""Batches for a sweep, drawn beside the Trainer's own stream, which stays where it is.
+
+By the time training starts the Trainer has already opened its iterators: workers run, batches
+are prefetched, seeds are drawn. So the sweep never touches them: it walks private copies of the
+loaders, with their own samplers and generators, over the same datasets.
+"""
+
+from collections.abc import Iterator
+from copy import copy, deepcopy
+from typing import Any
+
+from torch.utils.data import DataLoader, IterableDataset
+
+from lrtool.callbacks._lightning import Trainer, submodule
+from lrtool.snapshot import Snapshot
+
+__all__ = ["SweepData"]
+
+
+class SweepData:
+    """An endless stream of training batches that leaves the Trainer's loaders alone.
+
+    Args:
+        trainer: a Trainer that is fitting, its loaders set up.
+
+    Attributes:
+        wraps: how often the stream began anew because the data ran out.
+        not_restored: what of the data could not be given back, in words.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        combined: Any = trainer.fit_loop._combined_loader
+        self._originals = list(combined.flattened)
+        self._states = [_state(loader) for loader in self._originals]
+        self._plain = Snapshot(*_parts(self._originals))
+        self._copies = [_private(loader) for loader in self._originals]
+        self._combined = copy(combined)
+        self._combined.flattened = self._copies
+        self._combined._iterator = None
+        self._epoch = trainer.current_epoch
+        self._set_epoch = submodule(trainer, "loops.fit_loop")._set_sampler_epoch
+        self._limit = _full_batches(self._copies, trainer.num_training_batches)
+        self._batches: Iterator[Any] | None = None
+        self._drawn = 0
+        self.wraps = 0
+
+    def __next__(self) -> Any:
+        """The next batch, still on the host; starts over when the data runs out."""
+        if self._batches is None or self._drawn >= self._limit:
+            self._open()
+        assert self._batches is not None
+        drawn = next(self._batches, None)
+        if drawn is None:
+            self._open()
+            drawn = next(self._batches)
+        self._drawn += 1
+        return drawn[0]
+
+    def close(self) -> None:
+        """Stop the copies' workers and put back what the datasets themselves remember."""
+        self._batches = None
+        self._combined.reset()
+        self._plain.restore()
+        for loader, state in zip(self._originals, self._states, strict=True):
+            if state is not None:
+                loader.load_state_dict(state)
+
+    @property
+    def not_restored(self) -> tuple[str, ...]:
+        """One sentence for every stream that cannot be rewound."""
+        total = self._drawn
+        return tuple(
+            f"training stream {type(thing).__name__}: {total} batches were drawn from it and it "
+            "cannot be rewound; training goes on after them"
+            for loader in self._originals
+            if (thing := _one_shot(loader)) is not None
+        )
+
+    def _open(self) -> None:
+        if self._batches is not None:
+            self.wraps += 1
+        for loader in self._copies:
+            self._set_epoch(loader, self._epoch + self.wraps)
+        self._drawn = 0
+        self._batches = iter(self._combined)
+
+
+def _private(loader: Any) -> Any:
+    """A copy of `loader` that shares its dataset and nothing that moves while iterating."""
+    if not isinstance(loader, DataLoader):
+        return loader
+    twin = copy(loader)
+    attributes = vars(twin)
+    moving: Any = {
+        name: attributes[name]
+        for name in ("sampler", "batch_sampler", "generator")
+        if name in attributes
+    }
+    attributes.update(deepcopy(moving, {id(loader.dataset): loader.dataset}))
+    attributes.update(_iterator=None, persistent_workers=False)
+    if "next_iter_state" in attributes:  # a loader that resumes would resume here too
+        attributes["next_iter_state"] = None
+    return twin
+
+
+def _state(loader: Any) -> Any:
+    """The state of a loader that has one and that is walked itself, not as a copy."""
+    if isinstance(loader, DataLoader) or not hasattr(loader, "load_state_dict"):
+        return None
+    return deepcopy(loader.state_dict())
+
+
+def _parts(loaders: list[Any]) -> list[object]:
+    """The loaders, and the datasets inside datasets: whatever may count or draw while read."""
+    parts: list[object] = []
+    waiting = list(loaders)
+    while waiting:
+        thing = waiting.pop()
+        if any(thing is part for part in parts):
+            continue
+        parts.append(thing)
+        for name in ("dataset", "datasets", "collate_fn"):
+            inner = getattr(thing, name, None)
+            waiting.extend(
+                inner if isinstance(inner, list | tuple) else [inner] * (inner is not None)
+            )
+    return parts
+
+
+def _one_shot(loader: Any) -> object | None:
+    """What in `loader` is its own iterator, hence gone once read; None when it can be re-read."""
+    source = loader.dataset if isinstance(loader, DataLoader) else loader
+    if isinstance(loader, DataLoader) and (
+        loader.num_workers > 0 or not isinstance(source, IterableDataset)
+    ):
+        return None  # workers read a copy of the dataset; a map-style one is read by index
+    if hasattr(loader, "load_state_dict") or hasattr(source, "load_state_dict"):
+        return None
+    return source if hasattr(source, "__next__") else None
+
+
+def _full_batches(loaders: list[Any], num_batches: float) -> float:
+    """How many batches of a pass are full: a short last one would bend the curve."""
+    if len(loaders) != 1 or not isinstance(loaders[0], DataLoader):
+        return num_batches
+    loader = loaders[0]
+    if loader.batch_size is None or loader.drop_last or isinstance(loader.dataset, IterableDataset):
+        return num_batches
+    sampler: Any = loader.sampler
+    full = len(sampler) // loader.batch_size
+    return min(num_batches, full) if full else num_batches

@@ -1,0 +1,168 @@
+"""One optimizer step of a sweep, by the Trainer's own optimization loops."""
+
+from collections import OrderedDict
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodule
+from lrtool.errors import UnsupportedError
+
+__all__ = ["SweepStep"]
+
+_MAX_SKIPS = 50
+_MAX_BATCHES = 1000
+
+
+class SweepStep:
+    """Takes optimizer steps as the Trainer would, hooks of the module included.
+
+    Args:
+        trainer: a borrowed Trainer.
+        data: the batches.
+        optimizer: index of the optimizer whose steps count; others step along at their own rates.
+    """
+
+    def __init__(self, trainer: Trainer, data: SweepData, optimizer: int) -> None:
+        self._trainer = trainer
+        self._module: Any = trainer.lightning_module
+        self._call = submodule(trainer, "trainer.call")
+        self._data = data
+        self._optimizer = trainer.optimizers[optimizer]
+        self._loop = trainer.fit_loop.epoch_loop
+        self._batch_idx = 0
+        self._stepped = False
+        self._backward = _BackwardLoss(trainer)
+        if not self._module.automatic_optimization:
+            trainer.callbacks.append(self._backward)  # type: ignore[attr-defined]
+        self._watches = [
+            optimizer.register_step_post_hook(self._on_step) for optimizer in trainer.optimizers
+        ]
+
+    def open(self) -> None:
+        """Run the module's hooks that come before a first batch."""
+        if self._trainer.current_epoch == 0:
+            self._hook("on_train_start")
+        self._hook("on_train_epoch_start")
+
+    def close(self) -> None:
+        """Let go of the optimizers."""
+        for watch in self._watches:
+            watch.remove()
+
+    def __call__(self) -> float:
+        """Step once and return the loss the step started from: the mean over its batches and ranks.
+
+        A batch whose `training_step` returned None, or whose step the gradient scaler skipped, is
+        followed by another at the same rate.
+        """
+        run = self._automatic if self._module.automatic_optimization else self._manual
+        loss = float("nan")
+        for _ in range(_MAX_SKIPS):
+            self._stepped = False
+            value = run()
+            if value is None:
+                continue
+            loss = float(self._mean_over_ranks(value))
+            if self._stepped or not isfinite(loss):
+                return loss
+        return float("nan")
+
+    def _automatic(self) -> Tensor | None:
+        """As many batches as a step accumulates; their mean loss, None when no batch had one."""
+        accumulate = self._trainer.accumulate_grad_batches
+        batches = int(min(accumulate, self._trainer.num_training_batches))
+        start = -(-self._batch_idx // accumulate) * accumulate
+        losses = []
+        for i in range(batches):
+            self._loop.batch_progress.is_last_batch = i == batches - 1 < accumulate - 1
+            output = self._batch(i + 1, start + i)
+            if output and output.get("loss") is not None:
+                losses.append(output["loss"].detach() * accumulate)
+        self._batch_idx = start + accumulate
+        return torch.stack(losses).mean() if losses else None
+
+    def _manual(self) -> Tensor | None:
+        """Batches until the optimizer has stepped; the loss its gradients came from."""
+        returned = []
+        self._backward.reset()
+        for i in range(_MAX_BATCHES):
+            output = self._batch(i + 1, self._batch_idx)
+            self._batch_idx += 1
+            if output and isinstance(output.get("loss"), Tensor):
+                returned.append(output["loss"].detach())
+            if self._stepped:
+                break
+        else:
+            raise UnsupportedError(
+                f"manual optimization must step the optimizer, but {_MAX_BATCHES} batches passed "
+                "without a step; check `optimizer=` of the range test"
+            )
+        if self._backward.before_step is not None:
+            return self._backward.before_step
+        if returned:
+            return torch.stack(returned).mean()
+        raise UnsupportedError(
+            "a range test needs the loss, but training_step neither returned it nor called "
+            "self.manual_backward(loss); do one of the two"
+        )
+
+    def _batch(self, ready: int, batch_idx: int) -> dict[str, Any]:
+        trainer, loop = self._trainer, self._loop
+        batch = trainer.precision_plugin.convert_input(next(self._data))
+        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
+        batch = self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+        loop.batch_progress.current.ready = ready
+        trainer._logger_connector.on_batch_start(batch)
+        output: dict[str, Any] = {}
+        if batch is not None and self._hook("on_train_batch_start", batch, batch_idx) != -1:
+            kwargs = loop._build_kwargs(OrderedDict(), batch, batch_idx)
+            if self._module.automatic_optimization:
+                output = loop.automatic_optimization.run(trainer.optimizers[0], batch_idx, kwargs)
+            else:
+                output = loop.manual_optimization.run(kwargs)
+            self._hook("on_train_batch_end", output, batch, batch_idx)
+        loop._results.batch = None
+        return output
+
+    def _hook(self, name: str, *args: Any) -> Any:
+        return self._call._call_lightning_module_hook(self._trainer, name, *args)
+
+    def _mean_over_ranks(self, loss: Tensor) -> Tensor:
+        loss = loss.float()
+        if self._trainer.world_size > 1:
+            loss = self._trainer.strategy.reduce(loss, reduce_op="mean")
+        return loss
+
+    def _on_step(self, optimizer: Any, *_: Any) -> None:
+        swept = optimizer is self._optimizer
+        self._stepped |= swept
+        self._backward.on_step(swept)
+
+
+class _BackwardLoss(Callback):  # type: ignore[misc, unused-ignore]
+    """Sees every loss that `manual_backward` gets, and keeps those a step's gradients came from."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._scaler = getattr(trainer.precision_plugin, "scaler", None)
+        self.reset()
+
+    def reset(self) -> None:
+        self._seen: Tensor | None = None
+        self.before_step: Tensor | None = None
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
+    ) -> None:
+        loss = loss.detach()
+        if self._scaler is not None:
+            loss = loss / self._scaler.get_scale()
+        self._seen = loss if self._seen is None else self._seen + loss
+
+    def on_step(self, swept: bool) -> None:
+        if swept and self._seen is not None:
+            self.before_step = self._seen
+        self._seen = None

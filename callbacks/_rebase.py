@@ -1,0 +1,127 @@
+"""Move torch's schedulers to a measured rate: the whole schedule, not only its first value.
+
+Every torch schedule is proportional to some reference rate: scale it by one factor and its shape
+stays. The reference is the base rate of schedules that start or decay from it, and the peak of
+cyclical ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch.optim import Optimizer, lr_scheduler
+
+from lrtool import param_groups
+from lrtool.errors import UnsupportedError
+from lrtool.result import RangeTestResult
+
+__all__ = ["check_schedulers", "rebase"]
+
+_CYCLICAL = (
+    lr_scheduler.CosineAnnealingWarmRestarts,
+    lr_scheduler.CyclicLR,
+    lr_scheduler.OneCycleLR,
+)
+_COMPOSED = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
+_SUPPORTED = (
+    *_CYCLICAL,
+    *_COMPOSED,
+    lr_scheduler.ConstantLR,
+    lr_scheduler.CosineAnnealingLR,
+    lr_scheduler.ExponentialLR,
+    lr_scheduler.LambdaLR,
+    lr_scheduler.LinearLR,
+    lr_scheduler.MultiplicativeLR,
+    lr_scheduler.MultiStepLR,
+    lr_scheduler.PolynomialLR,
+    lr_scheduler.ReduceLROnPlateau,
+    lr_scheduler.StepLR,
+)
+_SCHEDULER_RATES = ("base_lrs", "max_lrs", "min_lrs", "eta_min", "_last_lr", "default_min_lr")
+_GROUP_RATES = ("initial_lr", "max_lr", "min_lr")
+
+
+def check_schedulers(schedulers: Sequence[Any]) -> None:
+    """Refuse schedulers whose rates cannot be moved.
+
+    Raises:
+        UnsupportedError: for a scheduler that is not one of torch's.
+    """
+    for scheduler in _leaves(schedulers):
+        if not _is_known(scheduler):
+            raise UnsupportedError(
+                f"the measured rate can be applied to torch's own schedulers, got "
+                f"{type(scheduler).__module__}.{type(scheduler).__qualname__}, whose rates are "
+                "not known here; use LRRangeTest(apply=False), or one of lrtool's schedulers"
+            )
+
+
+def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestResult) -> None:
+    """Write the suggestion to `optimizer` and move its schedulers there.
+
+    Args:
+        optimizer: the swept optimizer; its groups keep their ratios.
+        schedulers: the schedulers that drive it; checked before.
+        result: a range test with a pick.
+    """
+    leaves = list(_leaves(schedulers))
+    cyclical = any(isinstance(leaf, _CYCLICAL) for leaf in leaves)
+    target = result.max_lr if cyclical else result.lr
+    if not leaves:
+        param_groups.set_value(optimizer, "lr", target)
+        return
+    reference = max(_references(optimizer, leaves, cyclical))
+
+    def scaled(rate: Any) -> Any:
+        if isinstance(rate, list | tuple):
+            return type(rate)(scaled(one) for one in rate)
+        if rate is None:
+            return None
+        return target * (rate / reference)
+
+    for scheduler in _all(schedulers):
+        for name in _SCHEDULER_RATES:
+            if name in vars(scheduler):
+                setattr(scheduler, name, scaled(getattr(scheduler, name)))
+    for group in optimizer.param_groups:
+        for name in _GROUP_RATES:
+            if name in group:
+                group[name] = scaled(group[name])
+    rates = [None if lr is None else scaled(lr) for lr in param_groups.get_all(optimizer, "lr")]
+    param_groups.set_all(optimizer, "lr", rates)
+
+
+def _references(optimizer: Optimizer, leaves: list[Any], cyclical: bool) -> list[float]:
+    """Today's rates that the measured one takes the place of."""
+    if not cyclical:
+        started = any(leaf.last_epoch > 0 for leaf in leaves)
+        name = "lr" if started else "initial_lr"
+        return [float(group.get(name, group["lr"])) for group in optimizer.param_groups]
+    peaks: list[float] = []
+    for leaf in leaves:
+        if isinstance(leaf, lr_scheduler.CosineAnnealingWarmRestarts):
+            peaks += map(float, leaf.base_lrs)
+        elif isinstance(leaf, lr_scheduler.CyclicLR):
+            peaks += map(float, leaf.max_lrs)
+        elif isinstance(leaf, lr_scheduler.OneCycleLR):
+            peaks += [float(group["max_lr"]) for group in optimizer.param_groups]
+    return peaks
+
+
+def _all(schedulers: Sequence[Any]) -> Iterator[Any]:
+    """Every scheduler, composed ones and their parts alike."""
+    for scheduler in schedulers:
+        yield scheduler
+        yield from _all(getattr(scheduler, "_schedulers", ()))
+
+
+def _leaves(schedulers: Sequence[Any]) -> Iterator[Any]:
+    return (one for one in _all(schedulers) if not isinstance(one, _COMPOSED))
+
+
+def _is_known(scheduler: Any) -> bool:
+    """Whether `scheduler` computes its rates as one of torch's classes does."""
+    return any(
+        isinstance(scheduler, known)
+        and getattr(type(scheduler), "get_lr", None) is getattr(known, "get_lr", None)
+        for known in _SUPPORTED
+    )

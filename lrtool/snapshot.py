@@ -1,0 +1,246 @@
+"""Borrow models, optimizers and the random state, and give them back bit for bit.
+
+A snapshot is a copy of values inside live objects, never of the objects: restoring writes the
+values back into the same tensors, dicts and lists, so every reference that others hold stays good.
+"""
+
+import random
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lrtool._check import one_of
+
+__all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
+
+Where: TypeAlias = Literal["cpu", "device"]
+_CODE = (FunctionType, MethodType, ModuleType)
+_LEAVES = (int, float, complex, str, bytes, bool, type(None), type, torch.dtype, torch.device)
+
+
+class RandomState:
+    """The state of Python's, NumPy's and torch's global generators, CUDA's included.
+
+    >>> state = RandomState()
+    >>> first = torch.rand(1)
+    >>> state.restore()
+    >>> bool(torch.rand(1) == first)
+    True
+    """
+
+    def __init__(self) -> None:
+        self._python = random.getstate()
+        self._numpy = np.random.get_state()
+        self._torch = torch.get_rng_state()
+        cuda: Any = torch.cuda
+        self._cuda = cuda.get_rng_state_all() if cuda.is_initialized() else []
+
+    def restore(self) -> None:
+        """Put every generator back where it was."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)
+        torch.set_rng_state(self._torch)
+        if self._cuda:
+            torch.cuda.set_rng_state_all(self._cuda)
+
+
+class Snapshot:
+    """The values inside some objects at one moment.
+
+    Followed to any depth: modules, optimizers, gradient scalers (their whole `__dict__`:
+    parameters, buffers persistent or not, metric states, flags, attributes), dicts, lists, sets,
+    tuples. Copied: tensors, arrays, the states of random generators. Of any other object only
+    attributes that hold plain numbers, strings or tensors are kept, one level deep.
+
+    Args:
+        things: what to keep the values of.
+        where: "cpu" copies tensors to host memory, "device" beside the originals.
+        skip: objects to pass over when they are met on the way.
+
+    >>> layer = nn.Linear(2, 2)
+    >>> before = layer.weight.clone()
+    >>> snapshot = Snapshot(layer)
+    >>> _ = nn.init.zeros_(layer.weight)
+    >>> snapshot.restore()
+    >>> bool((layer.weight == before).all())
+    True
+    """
+
+    def __init__(self, *things: object, where: Where = "cpu", skip: Iterable[object] = ()) -> None:
+        one_of("where", where, ("cpu", "device"))
+        self._where = where
+        self._seen: dict[int, object] = {id(thing): thing for thing in skip}
+        self._tensors: list[tuple[Tensor, Tensor, Tensor, bool, Tensor | None]] = []
+        self._arrays: list[tuple[np.ndarray, np.ndarray]] = []
+        self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self._sequences: list[tuple[Any, list[Any]]] = []
+        self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._generators: list[tuple[Callable[[Any], object], Any]] = []
+        self._walk(things)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of tensors and arrays held."""
+        tensors = sum(copy.nbytes for _, _, copy, _, _ in self._tensors)
+        return tensors + sum(copy.nbytes for _, copy in self._arrays)
+
+    def restore(self) -> None:
+        """Write every value back; can be called again."""
+        for container, saved in self._dicts:
+            _restore_dict(container, saved)
+        for sequence, items in self._sequences:
+            _restore_sequence(sequence, items)
+        for attributes, plain in self._attributes:
+            for name, value in plain.items():
+                if attributes.get(name) is not value:
+                    attributes[name] = value
+        with torch.no_grad():
+            for tensor, alias, copy, requires_grad, grad in self._tensors:
+                alias.copy_(copy)
+                if tensor.data_ptr() != alias.data_ptr() or tensor.shape != alias.shape:
+                    tensor.data = alias
+                if tensor.is_leaf:
+                    tensor.requires_grad_(requires_grad)
+                    tensor.grad = grad
+        for array, saved_array in self._arrays:
+            array[...] = saved_array
+        for set_state, state in self._generators:
+            set_state(state)
+
+    def _walk(self, things: tuple[object, ...]) -> None:
+        stack = list(things)
+        while stack:
+            thing = stack.pop()
+            if isinstance(thing, _LEAVES) or id(thing) in self._seen:
+                continue
+            self._seen[id(thing)] = thing
+            stack.extend(self._keep(thing))
+
+    def _keep(self, thing: Any) -> list[Any]:
+        """Record `thing`'s own value; return what to look at next."""
+        if isinstance(thing, Tensor):
+            return self._keep_tensor(thing)
+        if isinstance(thing, dict):
+            self._dicts.append((thing, dict(thing)))
+            return [*thing.keys(), *thing.values()]
+        if isinstance(thing, list | set | deque):
+            self._sequences.append((thing, list(thing)))
+            return list(thing)
+        if isinstance(thing, tuple):
+            return list(thing)
+        if isinstance(thing, np.ndarray):
+            self._arrays.append((thing, thing.copy()))
+            return []
+        if isinstance(thing, nn.Module | Optimizer) or _is_scaler(thing):
+            return [vars(thing)]
+        if (generator := _generator(thing)) is not None:
+            self._generators.append(generator)
+            return []
+        return self._keep_attributes(thing)
+
+    def _keep_tensor(self, tensor: Tensor) -> list[Any]:
+        if tensor.is_meta:
+            return []
+        alias = tensor.detach()
+        copy = alias.to("cpu", copy=True) if self._where == "cpu" else alias.clone()
+        grad = tensor.grad if tensor.is_leaf else None
+        self._tensors.append((tensor, alias, copy, tensor.requires_grad, grad))
+        return []
+
+    def _keep_attributes(self, thing: Any) -> list[Any]:
+        attributes = getattr(thing, "__dict__", None)
+        if not isinstance(attributes, dict) or isinstance(thing, _CODE):
+            return []
+        plain = {name: value for name, value in attributes.items() if isinstance(value, _LEAVES)}
+        if plain:
+            self._attributes.append((attributes, plain))
+        tensors = (Tensor, np.ndarray)
+        generators = [v for v in attributes.values() if _generator(v) is not None]
+        return [v for v in attributes.values() if isinstance(v, tensors)] + generators
+
+
+@contextmanager
+def preserved(*things: object, where: Where = "cpu") -> Iterator[Snapshot]:
+    """Give back `things` and the global random state at the end, however the block ends.
+
+    Args:
+        things: modules, optimizers, containers of them: see `Snapshot`.
+        where: where copies of tensors live, "cpu" or "device".
+
+    >>> layer = nn.Linear(2, 2)
+    >>> before = layer.weight.clone()
+    >>> with preserved(layer):
+    ...     _ = nn.init.normal_(layer.weight)
+    >>> bool((layer.weight == before).all())
+    True
+    """
+    snapshot, random_state = Snapshot(*things, where=where), RandomState()
+    try:
+        yield snapshot
+    finally:
+        with uninterrupted():
+            snapshot.restore()
+            random_state.restore()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, so that a restore is never left half-way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    old = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if old is None else old)
+        if pressed and callable(old):
+            old(signal.SIGINT, None)
+
+
+def _restore_dict(container: dict[Any, Any], saved: dict[Any, Any]) -> None:
+    """Write differences only: guards of compiled code watch these dicts."""
+    if list(container) != list(saved):
+        container.clear()
+        container.update(saved)
+        return
+    for key, value in saved.items():
+        if container[key] is not value:
+            container[key] = value
+
+
+def _restore_sequence(sequence: Any, items: list[Any]) -> None:
+    if len(sequence) == len(items) and all(
+        old is new for old, new in zip(sequence, items, strict=True)
+    ):
+        return
+    sequence.clear()
+    sequence.update(items) if isinstance(sequence, set) else sequence.extend(items)
+
+
+def _generator(thing: object) -> tuple[Callable[[Any], object], Any] | None:
+    """How to put a random generator back: its setter and today's state."""
+    if isinstance(thing, torch.Generator):
+        return thing.set_state, thing.get_state().clone()
+    if isinstance(thing, random.Random):
+        return thing.setstate, thing.getstate()
+    if isinstance(thing, np.random.RandomState):
+        return thing.set_state, thing.get_state()
+    if isinstance(thing, np.random.Generator):
+        bits = thing.bit_generator
+        return (lambda state: setattr(bits, "state", state)), bits.state
+    return None
+
+
+def _is_scaler(thing: object) -> bool:
+    return isinstance(thing, torch.amp.GradScaler)
