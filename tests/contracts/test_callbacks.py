@@ -23,13 +23,9 @@ def _trial() -> optuna.Trial:
 
 # What a callback cannot do without; anything not listed here must construct with no argument.
 NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
-    "CyclicalScheduler": lambda: {"base_lr": 0.001, "max_lr": 0.01, "step_size_up": 4},
     "EarlyStopping": lambda: {"monitor": "val_loss"},
-    "OneCycleScheduler": lambda: {"max_lr": 0.01},
     "ParamScheduler": lambda: {"lr": constant(0.01)},
-    "SGDRScheduler": lambda: {"max_lr": 0.01, "T_0": 4},
     "TrialPruning": lambda: {"trial": _trial(), "monitor": "val_loss"},
-    "WarmupScheduler": lambda: {"warmup": 3},
     "FineTuneRecipe": lambda: {"body": "net.0", "head": "net.4"},
 }
 NAMES = sorted(
