@@ -84,7 +84,7 @@ def test_every_loss_of_sgd_on_a_quadratic_is_the_closed_form(curvature: float) -
     np.testing.assert_allclose(curve.loss, 0.5 * curvature * factors**2, rtol=1e-9)
 
 
-# At the very rate 1 / curvature (a rung: 10) one step lands on the minimum and stays there for good.
+# At the very rate 1 / curvature (a rung: 10) one step lands on the minimum and stays there.
 @given(curvature=st.floats(1e-2, 1e3).filter(lambda c: abs(c - 0.1) > 1e-6))
 @settings(max_examples=30, deadline=None)
 def test_sgd_on_a_quadratic_diverges_just_past_two_over_the_curvature(curvature: float) -> None:
