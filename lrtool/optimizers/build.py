@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lrtool._check import non_negative, positive, require
 from lrtool._optional import optional_import
 from lrtool.errors import ArgumentError
-from lrtool.optimizers.capabilities import Capabilities
+from lrtool.optimizers.guards import guard
 from lrtool.optimizers.registry import base_name, capabilities
+from lrtool.optimizers.table import Capabilities
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,8 +84,6 @@ def create(
     groups = _groups(can, model_or_params, settings, decay, layer_decay, no_decay)
     if decay is not None:
         settings["weight_decay"] = decay
-    from lrtool.optimizers.guards import guard
-
     optimizer: Optimizer = guard(cls(groups, **settings))
     return optimizer
 
@@ -235,8 +234,6 @@ def _muon_groups(
 
 
 def _lookahead(base: str, model_or_params: Any, **options: Any) -> "Optimizer":
-    from lrtool.optimizers.guards import guard
-
     cls = optional_import(
         "pytorch_optimizer", extra="optimizers", purpose="optimizer 'lookahead'"
     ).Lookahead

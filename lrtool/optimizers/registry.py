@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from lrtool._check import one_of
-from lrtool.optimizers.capabilities import TABLE, Capabilities, Verdict
+from lrtool.optimizers.table import TABLE, Capabilities, Verdict
 
 __all__ = ["base_name", "capabilities", "capabilities_of", "names"]
 
@@ -119,7 +119,8 @@ def _as_built(can: Capabilities, optimizer: Any, group: Mapping[str, Any]) -> Ca
     if not can.source.startswith(module.split(".")[0]):
         changes["source"] = f"{module.split('.')[0]}.{type(optimizer).__name__}"
     decoupled = group.get("decoupled_weight_decay", group.get("weight_decouple"))
-    if decoupled is not None and bool(decoupled) != can.decoupled:
+    # Adan without weight_decouple shrinks the weights too, by 1 / (1 + lr * decay).
+    if decoupled is not None and bool(decoupled) != can.decoupled and can.name != "adan":
         changes["decoupled"] = bool(decoupled)
     if can.name == "radam" and getattr(optimizer, "degenerated_to_sgd", True) is False:
         changes["silent_steps"] = 5

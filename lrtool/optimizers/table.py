@@ -125,6 +125,11 @@ _SCHEDULE_FREE = Verdict(
 _INTERPOLATES = Verdict(
     False, "its momentum interpolates between two weight sequences, so a change moves the weights"
 )
+_TODAYS_BETA1 = Verdict(
+    False,
+    "its bias correction divides by 1 - beta1^t with today's beta1, so a moving beta1 shrinks or "
+    "grows the first 1 / (1 - beta1) steps",
+)
 _OWN_RATE = Verdict(
     False, "it adapts its own rate d and multiplies it by lr; leave lr at 1 or let it decay from 1"
 )
@@ -159,7 +164,7 @@ TABLE: dict[str, Capabilities] = {
         _sgd("sgdw", f"{_P}.SGDW", decoupled=True),
         Capabilities(
             "adagrad", "torch.optim.Adagrad", 0.01, (1e-4, 1.0),
-            cycle=Verdict(True), momentum_cycle=_NO_MOMENTUM,
+            momentum_cycle=_NO_MOMENTUM,
             note="its own rate falls as 1/sqrt of the summed squares, on top of any schedule",
         ),
         Capabilities(
@@ -196,29 +201,33 @@ TABLE: dict[str, Capabilities] = {
             momentum_prior=Prior(0.95, 0.5, 0.995, 0.35, "log1m"),
             note="orthogonal updates for hidden matrices; AdamW at 0.015 of the rate for the rest",
         ),
-        _adam("soap", f"{_P}.SOAP", 3e-3, decoupled=True),
+        _adam(
+            "soap", f"{_P}.SOAP", 3e-3, decoupled=True, silent_steps=1,
+            momentum_cycle=_TODAYS_BETA1, note="the first step only starts its preconditioner",
+        ),
         Capabilities(
             "adafactor", "torch.optim.Adafactor", 0.01, (1e-4, 0.1), decoupled=True,
             momentum_cycle=_NO_MOMENTUM, weight_decay_prior=_decay(1e-2), inverse_sqrt_cap=True,
             note="step t uses min(lr, 1/sqrt(t)), relative to the weights' own size: a sweep is "
             "flat above that",
         ),
-        _adam("lamb", f"{_P}.Lamb", 2e-3, decoupled=True),
+        _adam("lamb", f"{_P}.Lamb", 2e-3, decoupled=True, momentum_cycle=_TODAYS_BETA1),
         _adam(
-            "adan", f"{_P}.Adan", decoupled=False,
+            "adan", f"{_P}.Adan", decoupled=True, momentum_cycle=_TODAYS_BETA1,
             momentum_prior=Prior(0.98, 0.5, 0.998, 0.35, "log1m"),
         ),
         _sgd(
-            "schedule_free_sgd", f"{_P}.ScheduleFreeSGD", 1.0, averages=True,
+            "schedule_free_sgd", f"{_P}.ScheduleFreeSGD", 0.3, averages=True,
             range_test=_SCHEDULE_FREE, cycle=_SCHEDULE_FREE, momentum_cycle=_INTERPOLATES,
         ),
         _adam(
-            "schedule_free_adamw", f"{_P}.ScheduleFreeAdamW", 2.5e-3, averages=True,
+            "schedule_free_adamw", f"{_P}.ScheduleFreeAdamW", 2.5e-3, decoupled=True, averages=True,
             range_test=_SCHEDULE_FREE, cycle=_SCHEDULE_FREE, momentum_cycle=_INTERPOLATES,
         ),
         _adam(
             "prodigy", f"{_P}.Prodigy", 1.0, decoupled=True, lr_range=(0.1, 2.0),
             range_test=_OWN_RATE, cycle=_OWN_RATE,
+            momentum_cycle=Verdict(False, "its estimate of d assumes a constant beta1"),
             group_rates=Verdict(False, "it has one rate, read from the first group"),
         ),
         Capabilities(
