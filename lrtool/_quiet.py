@@ -3,7 +3,9 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from lrtool.callbacks._lightning import lightning_modules
 
 __all__ = ["quiet"]
 
@@ -26,8 +28,7 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         for pattern in _ADVICE:
             warnings.filterwarnings("ignore", pattern)
-        with suppress(ImportError):
-            import pytorch_lightning  # noqa: F401  (its import sets the levels this sets again)
+        lightning_modules()  # their import sets the levels that are set again here
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:

@@ -77,7 +77,7 @@ def _measure(arguments: argparse.Namespace, model_fn: object, data: object) -> "
     options = {name: value for name, value in given.items() if value is not None}
     trainer = {"accelerator": arguments.accelerator, "devices": 1}
     model = build_model(model_fn, arguments.seed)
-    return range_test(model, data, seed=arguments.seed, trainer_kwargs=trainer, **options)
+    return range_test(model, data, trainer_kwargs=trainer, **options)
 
 
 def _or(value: float | None, default: float) -> float:

@@ -1,5 +1,7 @@
 """Step 1: the range test."""
 
+import pytorch_lightning as pl
+
 import lrtool
 from lrtool.demo.data import digits
 from lrtool.demo.model import DigitsNet
@@ -11,7 +13,6 @@ __all__ = ["measure"]
 
 def measure(settings: Settings) -> RangeTestResult:
     """Measure which rates the model takes: a few hundred steps, and no trace left in it."""
+    pl.seed_everything(settings.seed, verbose=False)
     train, _ = digits(seed=settings.seed)
-    return lrtool.range_test(
-        DigitsNet(), train, seed=settings.seed, trainer_kwargs=settings.trainer_kwargs()
-    )
+    return lrtool.range_test(DigitsNet(), train, trainer_kwargs=settings.trainer_kwargs())

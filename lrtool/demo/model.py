@@ -25,16 +25,19 @@ class DigitsNet(pl.LightningModule):
         )  # fmt: skip
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Cross entropy of a batch."""
         images, labels = batch
         return nn.functional.cross_entropy(self.net(images), labels)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log val_loss and val_acc."""
         images, labels = batch
         scores = self.net(images)
         correct = (scores.argmax(1) == labels).float().mean()
         self.log_dict({"val_loss": nn.functional.cross_entropy(scores, labels), "val_acc": correct})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW at the rate given."""
         return torch.optim.AdamW(self.parameters(), lr=self.hparams["lr"])
 
 

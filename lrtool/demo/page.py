@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from lrtool.demo.search import Search
 from lrtool.demo.settings import Settings
 from lrtool.demo.train import Training
 from lrtool.report import (
     environment_section,
+    importance,
     range_test_section,
     schedule_section,
     search_section,
@@ -23,9 +24,8 @@ def write_page(
     settings: Settings,
     result: RangeTestResult,
     trainings: Sequence[Training],
-    searches: Mapping[str, Any],
+    searches: Mapping[str, Search],
     *,
-    importance: Mapping[str, float],
     command: str,
 ) -> Path:
     """Write report.html; every number in it comes from this run."""
@@ -47,7 +47,7 @@ def write_page(
         search_section(
             {name: search.study for name, search in searches.items()},
             metric="val_loss",
-            importance=importance,
+            importance=importance(searches["measured prior"].study),
             header=("search", "best val_loss", "max_lr", "momentum", "weight_decay"),
             rows=[
                 (name, search.best_value, *(search.best_params.get(key) for key in _KNOBS))

@@ -21,14 +21,18 @@ class Bar(pl.Callback):
         self._bar: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar."""
         self._bar = bar(self._name, self._total, "step")
 
     def on_train_batch_end(self, *_: Any) -> None:
+        """One batch more."""
         self._bar.update()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the bar."""
         self._bar.close()
 
     def on_exception(self, *_: Any) -> None:
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()

@@ -9,7 +9,7 @@ from lrtool._quiet import quiet
 from lrtool._terminal import ascii_only, show, show_table, strong, width
 from lrtool.demo.measure import measure
 from lrtool.demo.page import write_page
-from lrtool.demo.search import importance, search_measured, search_plain
+from lrtool.demo.search import Search, search_measured, search_plain
 from lrtool.demo.settings import Settings
 from lrtool.demo.train import Training, train_default, train_one_cycle
 from lrtool.plotting import text_range_test
@@ -38,7 +38,7 @@ def run(settings: Settings, *, command: str) -> dict[str, Any]:
         show(strong("4. One page about it all"))
         page = write_page(
             settings, result, trainings, searches,
-            importance=importance(searches), command=command,
+            command=command,
         )  # fmt: skip
     seconds = perf_counter() - start
     show(f"   {page}")
@@ -75,7 +75,7 @@ def _second(settings: Settings, result: RangeTestResult) -> list[Training]:
     return trainings
 
 
-def _third(settings: Settings, result: RangeTestResult) -> dict[str, Any]:
+def _third(settings: Settings, result: RangeTestResult) -> dict[str, Search]:
     show(strong(f"3. Search, {settings.trials} trials: from the measurement, and from wide bounds"))
     searches = {"measured prior": search_measured(settings, result)}
     searches["wide TPE"] = search_plain(settings)
@@ -87,14 +87,14 @@ def _third(settings: Settings, result: RangeTestResult) -> dict[str, Any]:
     return searches
 
 
-def _knobs(search: Any) -> Sequence[float]:
+def _knobs(search: Search) -> Sequence[float]:
     return [search.best_params[name] for name in ("max_lr", "momentum", "weight_decay")]
 
 
 def _numbers(
     result: RangeTestResult,
     trainings: Sequence[Training],
-    searches: dict[str, Any],
+    searches: dict[str, Search],
     page: Path,
     seconds: float,
 ) -> dict[str, Any]:

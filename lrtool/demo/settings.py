@@ -30,13 +30,17 @@ class Settings:
         """The whole demo, or a short one."""
         return cls(out, seed, 5, 4, 2) if fast else cls(out, seed, 15, 12, 8)
 
+    @property
+    def journal(self) -> Path:
+        """The file that both studies live in."""
+        return self.out / "study.journal"
+
     def trainer_kwargs(self) -> dict[str, Any]:
         """Options of every Trainer here: on the CPU, silent, writing nothing outside `out`."""
         return {
             "accelerator": "cpu",
             "devices": 1,
             "default_root_dir": self.out,
-            "enable_checkpointing": False,
             "enable_model_summary": False,
             "enable_progress_bar": False,
             "logger": False,

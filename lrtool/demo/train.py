@@ -59,6 +59,7 @@ def _train(name: str, settings: Settings, *callbacks: Any) -> tuple[Any, ...]:
     trainer = pl.Trainer(
         max_epochs=settings.epochs,
         callbacks=[*callbacks, stopping, history, bar],
+        enable_checkpointing=False,
         **settings.trainer_kwargs(),
     )
     model = DigitsNet()
@@ -75,6 +76,7 @@ class _History(pl.Callback):
         self.points: list[tuple[float, float]] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note the epoch's loss."""
         if trainer.state.fn == "fit":
             loss = float(trainer.callback_metrics["val_loss"])
             self.points.append((trainer.global_step, loss))

@@ -25,4 +25,5 @@ def window(curve: LossCurve, smoothed: FloatArray) -> tuple[float, float]:
     drop = max(start - low, 0.05 * abs(start), 1e-12)
     top = min(float(np.max(finite)), start + 0.6 * drop)
     top = max(top, start + 0.1 * drop)
-    return low - 0.08 * drop, top + 0.05 * drop
+    bottom = low - 0.08 * drop
+    return (max(bottom, 0.0) if finite.min() >= 0 else bottom), top + 0.05 * drop

@@ -67,7 +67,10 @@ def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) 
     lr, loss = line(curve)
     if len(lr) < 3:
         return _nothing(ax, palette, "too few losses for a slope")
-    slope = np.gradient(loss, np.log10(lr))
+    # On an even grid: passes overlap, and the slope between two all but equal rates is noise.
+    decades = np.linspace(*np.log10(lr[[0, -1]]), 200)
+    slope = np.gradient(np.interp(decades, np.log10(lr), loss), decades)
+    lr = 10**decades
     ax.axhline(0, color=palette.faint, linewidth=0.8)
     if not isinstance(result, LossCurve) and result.suggestion.has_pick:
         ax.axvspan(*result.suggestion.interval, color=palette.band, alpha=0.22, linewidth=0)

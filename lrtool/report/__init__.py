@@ -2,6 +2,7 @@
 
 from lrtool.report._page import page, write_report
 from lrtool.report.fragments import result_html, schedule_html, suggestion_html, table_html
+from lrtool.report.importance import importance
 from lrtool.report.sections import (
     Section,
     environment_section,
@@ -15,6 +16,7 @@ from lrtool.report.sections import (
 __all__ = [
     "Section",
     "environment_section",
+    "importance",
     "page",
     "range_test_section",
     "result_html",
