@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from lrtool import param_groups
 from lrtool._check import integer, one_of, require
-from lrtool.callbacks._horizon import horizon_of
+from lrtool.callbacks._horizon import Position, horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._momentum import MomentumLike, momentum_schedule
+from lrtool.callbacks._skips import SkipCounter
 from lrtool.durations import Duration, DurationLike
 from lrtool.errors import UnsupportedError
 from lrtool.param_groups import Knob
@@ -94,6 +95,8 @@ class ParamScheduler(Callback):
         self._schedules: dict[Knob, Schedule | dict[str, Schedule]] = {}
         self._ratios: dict[Knob, list[float]] = {}
         self._momentum: float | None = None
+        self._num_batches: float | None = None
+        self._skips = SkipCounter()
         self._warned_past_end = False
 
     @property
@@ -105,24 +108,33 @@ class ParamScheduler(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget the last fit."""
         if stage == "fit":
+            self._saved = {}
             self._reset()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before the first step."""
         self._refuse_rivals(trainer)
-        self._measure_run(trainer)
+        horizon_of(trainer, self.total_steps)
+        saved = self._saved
+        self._ratios = {knob: list(values) for knob, values in saved.get("ratios", {}).items()}
+        self._momentum = saved.get("momentum")
+        self._skips.total = saved.get("skipped", 0)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Write this step's values."""
+        if self._num_batches != trainer.num_training_batches:
+            self._measure_run(trainer, batch_idx)
+            self._skips.look(trainer)
         self._resolve(trainer)
-        optimizer = self._optimizer(trainer)
-        self._admit_new_groups(optimizer)
-        step = trainer.global_step + self.start_step
-        self._warn_past_end(step)
-        for knob, schedule in self._schedules.items():
-            self._write(optimizer, knob, schedule, step)
+        self._write_step(trainer, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count a step that was skipped for an overflow."""
+        self._skips.look(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain scalars and lists, under a kilobyte."""
@@ -135,6 +147,7 @@ class ParamScheduler(Callback):
             "min_lr": horizon.min_lr,
             "max_lr": horizon.max_lr,
             "momentum": self._momentum,
+            "skipped": self._skips.total,
             "ratios": {knob: list(values) for knob, values in self._ratios.items()},
         }
 
@@ -173,13 +186,16 @@ class ParamScheduler(Callback):
                     f"{type(callback).__name__}; keep one of the two callbacks"
                 )
 
-    def _measure_run(self, trainer: Trainer) -> None:
-        horizon = horizon_of(trainer, asked=self.total_steps, extra=self.start_step)
+    def _measure_run(self, trainer: Trainer, batch_idx: int) -> None:
+        """Learn the run's length: at its first batch, and again when its data changes."""
+        self._num_batches = trainer.num_training_batches
+        position = Position(trainer.global_step, trainer.current_epoch, batch_idx)
+        horizon = horizon_of(trainer, self.total_steps, position)
+        total = horizon.total_steps + (self.start_step if self.total_steps is None else 0)
         if self._saved and self.on_length_change == "hold":
-            horizon = replace(horizon, total_steps=self._saved["total_steps"])
-        self.horizon = horizon
-        self._ratios = {knob: list(part) for knob, part in self._saved.get("ratios", {}).items()}
-        self._momentum = self._saved.get("momentum")
+            total = self._saved["total_steps"]
+        self.horizon = replace(horizon, total_steps=total)
+        self._schedules = {}
 
     def _resolve(self, trainer: Trainer) -> None:
         """Make the schedules once, and again when a new measurement has come in."""
@@ -252,6 +268,14 @@ class ParamScheduler(Callback):
             groups = optimizer.param_groups
             if len(groups) > len(known):
                 known.extend(param_groups.ratios(optimizer, knob)[len(known) :])
+
+    def _write_step(self, trainer: Trainer, global_step: int) -> None:
+        optimizer = self._optimizer(trainer)
+        self._admit_new_groups(optimizer)
+        step = global_step - self._skips.total + self.start_step
+        self._warn_past_end(step)
+        for knob, schedule in self._schedules.items():
+            self._write(optimizer, knob, schedule, step)
 
     def _write(
         self, optimizer: Any, knob: Knob, schedule: Schedule | dict[str, Schedule], step: int
