@@ -1,5 +1,6 @@
 """Early stopping as pure state machines; the Lightning callback only feeds them."""
 
+from lrtool.stopping.panel import Panel, States
 from lrtool.stopping.prechelt import Criterion, GeneralizationLoss, ProgressQuotient, UpStrips
 from lrtool.stopping.rule import StoppingRule, StoppingState
 from lrtool.stopping.vocabulary import CONTINUE, Decision, Moment, Phase, StoppingReason
@@ -10,8 +11,10 @@ __all__ = [
     "Decision",
     "GeneralizationLoss",
     "Moment",
+    "Panel",
     "Phase",
     "ProgressQuotient",
+    "States",
     "StoppingReason",
     "StoppingRule",
     "StoppingState",

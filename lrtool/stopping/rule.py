@@ -6,7 +6,7 @@ from math import inf, isfinite
 from typing import Any, Literal
 
 from lrtool._check import integer, non_negative, one_of, require
-from lrtool.durations import Duration
+from lrtool.durations import Duration, Unit
 from lrtool.stopping.prechelt import Criterion
 from lrtool.stopping.vocabulary import CONTINUE, Decision, Moment, Phase, StoppingReason
 from lrtool.types import Mode
@@ -96,7 +96,7 @@ class StoppingRule:
     >>> decision.stop, state.best
     (True, 0.5)
     >>> decision.message
-    'value did not improve for 2 checks: best 0.5 at epoch 2, step 2, now 0.7'
+    'value did not improve for 2 checks: best 0.5 after 2 epochs (2 steps), now 0.7'
     """
 
     mode: Mode = "min"
@@ -168,7 +168,9 @@ class StoppingRule:
                 return decision
         if phase is not Phase.JUDGE or state.improved:
             return CONTINUE
-        return self._run_out(state, at) if self.criterion is None else self._exceeded(state)
+        if self.criterion is not None:
+            return self._exceeded(state)
+        return self._run_out(state, replace(at, check=state.checks))
 
     def better(self, value: float, reference: float) -> bool:
         """Whether `value` improves on `reference` by more than min_delta."""
@@ -176,7 +178,7 @@ class StoppingRule:
         return value + delta < reference if self.mode == "min" else value - delta > reference
 
     def waited(self, state: StoppingState, at: Moment) -> float:
-        """The time from the last improvement to `at`, in patience's unit."""
+        """The time from where patience counts to `at`, in patience's unit."""
         unit = self._unit(at)
         return at.count(unit) - state.since.count(unit)
 
@@ -256,7 +258,7 @@ class StoppingRule:
             return f"{100 * self.min_delta:.6g}%"
         return f"{self.min_delta:.6g}"
 
-    def _unit(self, at: Moment) -> Literal["step", "batch", "ep", "dur", "check", "cycle"]:
+    def _unit(self, at: Moment) -> Unit:
         # Where there are cycles, the checks that count are their ends.
         unit = self._patience.unit
         return "cycle" if unit == "check" and at.cycle else unit
@@ -270,7 +272,7 @@ class StoppingRule:
         return Duration.parse(self.start_from, default="check")
 
 
-_UNIT_NAMES = {
+_UNIT_NAMES: dict[Unit, str] = {
     "check": "check", "step": "step", "ep": "epoch", "cycle": "cycle",
     "batch": "batch", "dur": "duration",
 }  # fmt: skip
@@ -281,4 +283,4 @@ def _beyond(value: float, limit: float, sign: str) -> bool:
 
 
 def _best(state: StoppingState) -> str:
-    return f"{state.best if state.best is not None else inf:.6g} at {state.best_at}"
+    return f"{state.best if state.best is not None else inf:.6g} after {state.best_at}"

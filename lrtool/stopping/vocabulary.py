@@ -75,7 +75,7 @@ class Moment:
             ) from None
 
     def __str__(self) -> str:
-        return f"epoch {self.epoch:.4g}, step {self.step}"
+        return f"{self.epoch:.4g} epochs ({self.step} steps)"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Reading metrics: each new value once, and the same one on every rank."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lrtool._check import require
+
+if TYPE_CHECKING:
+    from lrtool.callbacks._lightning import Trainer
+
+__all__ = ["Monitored"]
+
+
+class Monitored:
+    """The metrics of `trainer.callback_metrics`, told new from stale.
+
+    Lightning keeps the last value of a metric until the next one replaces it, so a value is new
+    when it lies in another tensor than the last one read. The last tensor is held on to, which
+    keeps its memory from being used again.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, Tensor] = {}
+        self._sums: dict[str, tuple[Tensor, int]] = {}
+
+    def mark(self, trainer: "Trainer", names: Iterable[str]) -> None:
+        """Count what is there now as read."""
+        metrics = trainer.callback_metrics
+        self._read.update({name: metrics[name] for name in names if name in metrics})
+
+    def is_new(self, trainer: "Trainer", name: str) -> bool:
+        """Whether this rank has a value of `name` that was not read yet."""
+        value = trainer.callback_metrics.get(name)
+        return value is not None and not _same(value, self._read.get(name))
+
+    def take(self, trainer: "Trainer", name: str) -> float | None:
+        """The new value of `name`, agreed on by all ranks; None when there is none.
+
+        Every rank must ask at the same time.
+        """
+        value = trainer.callback_metrics.get(name) if self.is_new(trainer, name) else None
+        if value is not None:
+            self._read[name] = value
+        return agreed(trainer, name, value)
+
+    def add(self, trainer: "Trainer", name: str) -> None:
+        """Add the new value of `name`, if any, to the mean `take_mean` gives; no device sync."""
+        if not self.is_new(trainer, name):
+            return
+        value = trainer.callback_metrics[name]
+        self._read[name] = value
+        total, count = self._sums.get(name, (torch.zeros_like(value), 0))
+        self._sums[name] = (total + value, count + 1)
+
+    def take_mean(self, trainer: "Trainer", name: str) -> float | None:
+        """The mean of the values added since the last call, agreed on by all ranks."""
+        total, count = self._sums.pop(name, (None, 0))
+        return agreed(trainer, name, None if total is None else total / count)
+
+
+def agreed(trainer: "Trainer", name: str, value: Tensor | None) -> float | None:
+    """One number for every rank: the ranks' own where they are equal, else their mean.
+
+    A rank without a value does not count; NaN on one rank is NaN on all.
+    """
+    if value is not None:
+        require(value.numel() == 1, f"one number for {name!r}", shape=tuple(value.shape))
+    if trainer.world_size == 1:
+        return None if value is None else float(value)
+    device = trainer.strategy.root_device
+    mine = torch.full((2,), float("nan") if value is None else float(value), device=device)
+    mine[0] = 0.0 if value is None else 1.0
+    everyone = trainer.strategy.all_gather(mine)
+    values = everyone[everyone[:, 0] > 0, 1]
+    if len(values) == 0:
+        return None
+    return float(values[0]) if bool((values == values[0]).all()) else float(values.mean())
+
+
+def _same(value: Tensor, other: Tensor | None) -> bool:
+    return (
+        other is not None
+        and value.data_ptr() == other.data_ptr()
+        and value._version == other._version
+    )

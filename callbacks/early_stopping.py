@@ -1,0 +1,499 @@
+"""EarlyStopping: stop when a metric no longer improves, and give back the best weights."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from lrtool._check import integer, one_of, require
+from lrtool.callbacks._best_weights import BestWeights, KeepBest
+from lrtool.callbacks._horizon import horizon_of
+from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of, submodules
+from lrtool.callbacks._monitored import Monitored
+from lrtool.callbacks._stopping_clock import Clock, min_length_met
+from lrtool.durations import Duration, DurationLike
+from lrtool.errors import UnsupportedError
+from lrtool.stopping import (
+    CONTINUE,
+    Criterion,
+    Moment,
+    Panel,
+    Phase,
+    StoppingReason,
+    StoppingRule,
+    StoppingState,
+)
+
+__all__ = ["EarlyStopping"]
+
+if TYPE_CHECKING:
+    from pytorch_lightning.callbacks import EarlyStopping as _Base
+else:
+    # Lightning runs its own EarlyStopping after the module's epoch-end hook, and finds it as
+    # `trainer.early_stopping_callback`: this one is to be found and run the same way.
+    _Base = type(
+        "_Base",
+        (Callback, *(module.EarlyStopping for module in submodules("callbacks"))),
+        {"__module__": __name__},
+    )
+
+
+class EarlyStopping(_Base):
+    """Stop when a metric no longer improves, and give back the best weights.
+
+    Takes the arguments of Lightning's EarlyStopping, in its order and with its defaults, and
+    decides as it does; the rest is keyword-only.
+
+    Args:
+        monitor: the metric's name, or several names.
+        min_delta: smallest improvement that counts; one value, or one for each monitor.
+        patience: how long to wait for an improvement: an int counts checks (with a cyclical
+            schedule: cycles), a string has a unit: "3ep", "500step", "2cycle", "0.1dur".
+        verbose: log improvements and the reason for stopping.
+        mode: "min" or "max"; one value, or one for each monitor.
+        strict: raise when a metric is missing at a check.
+        check_finite: stop when a metric is NaN or infinite. It is never the best either way.
+        stopping_threshold: stop when the metric is better than this; one value or one for each.
+        divergence_threshold: stop when the metric is worse than this; one value or one for each.
+        check_on_train_epoch_end: True checks at the end of training epochs, False at the end of
+            validations, None wherever the metric gets its new values.
+        log_rank_zero_only: log on rank 0 only.
+        restore_best: after `fit`, write the weights and buffers of the best check of the first
+            monitor back into the model, whatever ended the training, except an exception.
+        keep_best: where they are kept: "cpu", "device", or "checkpoint", a file of Lightning's.
+        restore_optimizer: give back the optimizers' state of the best check too.
+        min_delta_mode: "abs", or "rel": min_delta is a share of the best value's size.
+        start_from: values up to and including this time are ignored; "peak": until the learning
+            rate has passed its first peak.
+        baseline: patience starts anew only for improvements that also beat this value.
+        smoothing: judge the mean of the last so many checks.
+        criterion: `GeneralizationLoss`, `ProgressQuotient` or `UpStrips` of `lrtool.stopping`, in
+            place of patience.
+        stop_when: with several monitors, stop when "all" or "any" of them say so.
+        every_n_train_steps: check a training metric every so many optimizer steps, by its mean
+            over them; no validation needed.
+        schedule_aware: judge at the ends of the schedule's cycles only, and do not count checks
+            while the learning rate is warming up.
+        dirpath: folder of the file of keep_best="checkpoint"; by default the Trainer's root.
+
+    Attributes:
+        stopping_reason: a `lrtool.stopping.StoppingReason`.
+        stopping_reason_message: the reason in a sentence with the numbers.
+        best_value: the best value of the first monitor, None before the first.
+        best_step: the optimizer steps done when it was measured; `best_epoch` likewise.
+        wait_count: checks since the last improvement.
+        stopped_epoch: the epoch training was stopped in, 0 if it was not.
+
+    Raises:
+        ArgumentError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        monitor: str | Sequence[str],
+        min_delta: float | Sequence[float] = 0.0,
+        patience: DurationLike = 3,
+        verbose: bool = False,
+        mode: str | Sequence[str] = "min",
+        strict: bool = True,
+        check_finite: bool = True,
+        stopping_threshold: float | Sequence[float | None] | None = None,
+        divergence_threshold: float | Sequence[float | None] | None = None,
+        check_on_train_epoch_end: bool | None = None,
+        log_rank_zero_only: bool = False,
+        *,
+        restore_best: bool = False,
+        keep_best: KeepBest = "cpu",
+        restore_optimizer: bool = False,
+        min_delta_mode: Literal["abs", "rel"] = "abs",
+        start_from: DurationLike = 0,
+        baseline: float | Sequence[float | None] | None = None,
+        smoothing: int = 1,
+        criterion: Criterion | None = None,
+        stop_when: Literal["any", "all"] = "all",
+        every_n_train_steps: int | None = None,
+        schedule_aware: bool = True,
+        dirpath: str | Path | None = None,
+    ) -> None:
+        one_of("keep_best", keep_best, ("cpu", "device", "checkpoint"))
+        if every_n_train_steps is not None:
+            integer(1, every_n_train_steps=every_n_train_steps)
+        self.monitor = monitor  # type: ignore[assignment]
+        self.min_delta = min_delta  # type: ignore[assignment]
+        self.patience = patience  # type: ignore[assignment]
+        self.verbose = verbose
+        self.mode = mode  # type: ignore[assignment]
+        self.strict = strict
+        self.check_finite = check_finite
+        self.stopping_threshold = stopping_threshold  # type: ignore[assignment]
+        self.divergence_threshold = divergence_threshold  # type: ignore[assignment]
+        self.log_rank_zero_only = log_rank_zero_only
+        self.restore_best = restore_best
+        self.min_delta_mode = min_delta_mode
+        self.start_from = start_from
+        self.baseline = baseline
+        self.smoothing = smoothing
+        self.criterion = criterion
+        self.stop_when = stop_when
+        self.every_n_train_steps = every_n_train_steps
+        self.schedule_aware = schedule_aware
+        self._check_on_train_epoch_end = check_on_train_epoch_end
+        self._names = (monitor,) if isinstance(monitor, str) else tuple(monitor)
+        self._panel = self._build_panel(None)
+        self._best = BestWeights(keep_best, restore_optimizer, dirpath)
+        self._loaded = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._states = self._panel.start()
+        self._best.clear()
+        self._decision = CONTINUE
+        self._asked = False
+        self._at, self._phase = Moment(), Phase.IGNORE
+        self._peak_passed = False
+        self.stopped_epoch = 0
+
+    # -- what it found -----------------------------------------------------------------------
+
+    @property
+    def stopping_reason(self) -> StoppingReason:  # type: ignore[override]
+        """Why the training was stopped; `NOT_STOPPED` while it was not."""
+        return self._decision.reason if self._asked else StoppingReason.NOT_STOPPED
+
+    @property
+    def stopping_reason_message(self) -> str | None:  # type: ignore[override]
+        """The reason in a sentence; None while the training was not stopped."""
+        return self._decision.message if self._asked else None
+
+    @property
+    def best_value(self) -> float | None:
+        """The first monitor's best value."""
+        return self._states[0].best
+
+    @property
+    def best_score(self) -> Tensor:  # type: ignore[override]
+        """The best value as Lightning has it: a tensor, infinite before the first."""
+        worst = inf if self._panel.rules[0].mode == "min" else -inf
+        return torch.tensor(worst if self.best_value is None else self.best_value)
+
+    @property
+    def best_step(self) -> int | None:
+        """Optimizer steps done at the best check."""
+        best_at = self._states[0].best_at
+        return None if best_at is None else best_at.step
+
+    @property
+    def best_epoch(self) -> float | None:
+        """Epochs done at the best check."""
+        best_at = self._states[0].best_at
+        return None if best_at is None else best_at.epoch
+
+    @property
+    def best_model_path(self) -> str | None:
+        """The file of the best weights with keep_best="checkpoint"."""
+        return self._best.path
+
+    @property
+    def wait_count(self) -> int:  # type: ignore[override]
+        """Checks of the first monitor since patience last started anew."""
+        return self._states[0].checks - self._states[0].since.check
+
+    # -- hooks -------------------------------------------------------------------------------
+
+    @property
+    def state_key(self) -> str:
+        """Its own: it can stand beside Lightning's EarlyStopping of the same metric."""
+        return f"lrtool.EarlyStopping{{'monitor': {self.monitor!r}, 'mode': {self.mode!r}}}"
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Start with fresh eyes on the metrics."""
+        if stage == "fit":
+            self._metrics = Monitored()
+            self._clock = Clock(self.schedule_aware)
+            self._of_validation: set[str] = set()
+            self._seen: set[str] = set()
+            self._validated = False
+            self._final = False
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the last training, unless this one continues it; a stopped one stays stopped."""
+        if not self._loaded and trainer.global_step == 0:
+            self._reset()
+        self._loaded = False
+        self._asked = False
+        self._final = False
+        if self._needs_no_lengths:
+            self._decision = self._panel.decide(self._states, self._at, self._phase)
+            if self._decision.stop:  # asked for here, the training is skipped altogether
+                self._ask(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Resolve durations, now that lengths are known, and look again at what was resumed."""
+        self._panel = self._build_panel(trainer)
+        self._decision = self._panel.decide(self._states, self._at, self._phase)
+        if self._asked and not min_length_met(trainer):
+            self._withdraw(trainer)
+        self._carry_out(trainer)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the learning rate in use."""
+        self._clock.batch_start(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Check a step metric, and judge where a cycle ends."""
+        self._clock.batch_end(trainer)
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        if self.every_n_train_steps is not None:
+            self._on_step(trainer, pl_module)
+        if self._clock.at_cycle_end(trainer) and self._at.step != trainer.global_step:
+            self._on_cycle_end(trainer)
+        self._carry_out(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell apart what this validation will log."""
+        if self._active(trainer):
+            self._metrics.mark(trainer, self._names)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the metrics that this validation logged."""
+        if not self._active(trainer):
+            return
+        self._validated = True
+        if self._check_on_train_epoch_end or self._train_monitor or self.every_n_train_steps:
+            return
+        rare = trainer.val_check_interval != 1.0 or trainer.check_val_every_n_epoch != 1
+        values = self._take(trainer, self._names, demand=rare or self._only_validation)
+        self._of_validation.update(values)
+        self._check(trainer, pl_module, values)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the metrics that no validation logs."""
+        if not self._active(trainer):
+            return
+        if not self._only_validation and not self.every_n_train_steps:
+            names = [name for name in self._names if name not in self._of_validation]
+            seen_all = self._validated or not trainer.enable_validation
+            self._check(trainer, pl_module, self._take(trainer, names, demand=seen_all))
+        self._carry_out(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give back the best weights: the last hook, after every checkpoint was written."""
+        if self.restore_best and self._best:
+            self._best.restore(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers, and the best weights where they are kept in memory."""
+        return {
+            "states": [state.to_dict() for state in self._states],
+            "at": asdict(self._at),
+            "phase": self._phase.value,
+            "peak_passed": self._peak_passed,
+            "stopped_epoch": self.stopped_epoch,
+            "best": self._best.state_dict(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a checkpoint's state; the arguments, patience among them, stay one's own."""
+        self._states = tuple(StoppingState.from_dict(state) for state in state_dict["states"])
+        self._at, self._phase = Moment(**state_dict["at"]), Phase(state_dict["phase"])
+        self._peak_passed = state_dict["peak_passed"]
+        self.stopped_epoch = state_dict["stopped_epoch"]
+        self._best.load_state_dict(state_dict["best"])
+        self._loaded = True
+
+    # -- one check ---------------------------------------------------------------------------
+
+    def _take(self, trainer: Trainer, names: Sequence[str], *, demand: bool) -> dict[str, float]:
+        """The new values, the same on every rank."""
+        taken = {name: self._metrics.take(trainer, name) for name in names}
+        values = {name: value for name, value in taken.items() if value is not None}
+        self._seen.update(values)
+        if demand:
+            self._demand(trainer, names)
+        return values
+
+    def _demand(self, trainer: Trainer, names: Sequence[str]) -> None:
+        missing = [name for name in names if name not in self._seen]
+        if not missing:
+            return
+        known = ", ".join(sorted(trainer.callback_metrics)) or "none"
+        message = (
+            f"early stopping needs the metric {missing[0]!r}, which was not logged (logged: "
+            f"{known}); log it under that name, choose another monitor, or set strict=False"
+        )
+        if self.strict:
+            raise UnsupportedError(message)
+        if self.verbose:
+            self._log(trainer, message)
+
+    def _check(
+        self, trainer: Trainer, pl_module: LightningModule, values: dict[str, float]
+    ) -> None:
+        """Judge new values."""
+        if not values:
+            return
+        self._at, self._phase = self._clock.moment(trainer), self._phase_now(trainer)
+        train = None
+        if self._train_monitor is not None:
+            train = self._metrics.take(trainer, self._train_monitor)
+        in_order = [values.get(name) for name in self._names]
+        self._states, self._decision = self._panel.update(
+            self._states, in_order, self._at, self._phase, train
+        )
+        if self._names[0] in values and self._states[0].improved:
+            if self.restore_best:
+                self._best.keep(trainer, pl_module)
+            if self.verbose:
+                self._log(trainer, f"{self._names[0]} improved to {self.best_value:.6g}")
+        self._carry_out(trainer)
+
+    def _on_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Collect the training metrics of this batch; judge their means every n steps."""
+        for name in self._names:
+            self._metrics.add(trainer, name)
+        step = trainer.global_step
+        if step == self._at.step or step % self.every_n_train_steps:  # type: ignore[operator]
+            return
+        means = {name: self._metrics.take_mean(trainer, name) for name in self._names}
+        values = {name: mean for name, mean in means.items() if mean is not None}
+        self._seen.update(values)
+        self._demand(trainer, self._names)
+        self._check(trainer, pl_module, values)
+
+    def _on_cycle_end(self, trainer: Trainer) -> None:
+        """Judge the cycle that ends with this step by its checks so far.
+
+        Where validation logs the metric, Lightning validates once more after a request to stop,
+        and that check can still withdraw it. A metric of whole epochs gets no such chance, unless
+        the epoch ends here too.
+        """
+        of_epochs = not self._of_validation and not self._only_validation
+        if of_epochs and not self.every_n_train_steps:
+            if trainer.is_last_batch:
+                return
+            self._final = True
+        self._at, self._phase = self._clock.moment(trainer), Phase.JUDGE
+        self._decision = self._panel.decide(self._states, self._at)
+        self._final = self._final and self._decision.stop
+
+    def _phase_now(self, trainer: Trainer) -> Phase:
+        if self.start_from == "peak" and not self._peak_passed:
+            self._peak_passed = not self._clock.rising(trainer)
+            if not self._peak_passed:
+                return Phase.IGNORE
+        return self._clock.phase(trainer)
+
+    # -- carrying the verdict out --------------------------------------------------------------
+
+    def _carry_out(self, trainer: Trainer) -> None:
+        """Ask the Trainer to stop where the latest check says so and the run is long enough.
+
+        Nothing is asked before, so that a verdict which falls under min_epochs and is overtaken by
+        a later check, or by the next cycle, leaves no trace.
+        """
+        if self._asked and not self._decision.stop and not self._final:
+            self._withdraw(trainer)
+        elif self._decision.stop and not self._asked and min_length_met(trainer):
+            phase = self._clock.phase(trainer)
+            if self._panel.decide(self._states, self._at, phase).stop:
+                self._ask(trainer)
+
+    def _ask(self, trainer: Trainer) -> None:
+        self._asked = not trainer.should_stop
+        trainer.should_stop = True
+        self.stopped_epoch = trainer.current_epoch
+        if self.verbose:
+            self._log(trainer, self._decision.message)
+
+    def _withdraw(self, trainer: Trainer) -> None:
+        self._asked = False
+        trainer.should_stop = False
+        self.stopped_epoch = 0
+
+    # -- small things --------------------------------------------------------------------------
+
+    @property
+    def _needs_no_lengths(self) -> bool:
+        lengths = [self.patience] if self.start_from == "peak" else [self.patience, self.start_from]
+        units = {Duration.parse(length, default="check").unit for length in lengths}
+        return not units & {"batch", "dur"}
+
+    @property
+    def _only_validation(self) -> bool:
+        return self._check_on_train_epoch_end is False
+
+    @property
+    def _train_monitor(self) -> str | None:
+        return None if self.criterion is None else self.criterion.train_monitor
+
+    def _active(self, trainer: Trainer) -> bool:
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        return fitting and not trainer.fast_dev_run  # type: ignore[attr-defined]
+
+    def _log(self, trainer: Trainer, message: str) -> None:
+        if trainer.global_rank == 0 or not self.log_rank_zero_only:
+            prefix = f"[rank {trainer.global_rank}] " if trainer.world_size > 1 else ""
+            logging.getLogger(namespace_of(trainer).__name__).info(prefix + message)
+
+    def _build_panel(self, trainer: Trainer | None) -> Panel:
+        each = {
+            name: self._for_each(name)
+            for name in (
+                "mode",
+                "min_delta",
+                "baseline",
+                "stopping_threshold",
+                "divergence_threshold",
+            )
+        }
+        rules = [
+            StoppingRule(
+                patience=_resolved(self.patience, trainer),
+                start_from=0 if self.start_from == "peak" else _resolved(self.start_from, trainer),
+                min_delta_mode=self.min_delta_mode,
+                check_finite=self.check_finite,
+                smoothing=self.smoothing,
+                criterion=self.criterion,
+                name=name,
+                **{argument: values[index] for argument, values in each.items()},
+            )
+            for index, name in enumerate(self._names)
+        ]
+        return Panel(tuple(rules), self.stop_when)
+
+    def _for_each(self, argument: str) -> tuple[Any, ...]:
+        value = getattr(self, argument)
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            return (value,) * len(self._names)
+        require(
+            len(value) == len(self._names),
+            f"one {argument} for each monitor",
+            "or give one value for all",
+            **{argument: value, "monitor": self.monitor},
+        )
+        return tuple(value)
+
+
+def _resolved(length: DurationLike, trainer: Trainer | None) -> Duration:
+    """Batches and fractions of the training as steps; before the Trainer is known, a stand-in."""
+    duration = Duration.parse(length, default="check")
+    if duration.unit not in ("batch", "dur"):
+        return duration
+    if trainer is None:
+        return Duration(duration.value)
+    horizon = horizon_of(trainer) if duration.unit == "dur" else None
+    steps = duration.steps(
+        total_steps=None if horizon is None else horizon.total_steps,
+        batches_per_step=trainer.accumulate_grad_batches,
+    )
+    return Duration(float(steps))
