@@ -47,6 +47,11 @@ class Reading:
         """How far the smoothed loss fell below its start."""
         return self.base - float(self.value[self.lowest])
 
+    def falls_by(self, share: float) -> float:
+        """log10 LR at which the loss, on its way to the minimum, has fallen by `share` of its drop."""
+        above = np.flatnonzero(self.value[: self.lowest + 1] > self.base - share * self.drop)
+        return float(self.x[above[-1] if len(above) else 0])
+
     @property
     def noise(self) -> float:
         """Standard deviation of the smoothed loss."""
@@ -61,20 +66,27 @@ class Reading:
         return self.drop / self.noise if self.noise > 0 else np.inf
 
 
-def read(curve: LossCurve, which: int | None = None) -> Reading | None:
-    """Read one pass of `curve` (the last by default); None when it has too few finite losses."""
+def read(curve: LossCurve) -> Reading | None:
+    """Read the last range `curve` swept; None when it has too few finite losses.
+
+    Passes that start at the same rate are pooled. Earlier, wider passes started from the same weights,
+    so they tell what the loss was before anything happened.
+    """
     assert curve.passes is not None
     if len(curve) == 0:
         return None
-    chosen = np.ones(len(curve), dtype=bool) if which is None else curve.passes == which
-    finite = chosen & np.isfinite(curve.loss)
+    starts = {int(k): float(curve.lr[curve.passes == k][0]) for k in np.unique(curve.passes)}
+    last = starts[max(starts)]
+    main = np.isin(curve.passes, [k for k, start in starts.items() if start == last])
+    finite = main & np.isfinite(curve.loss)
     count = int(finite.sum())
     if count < FEWEST:
         return None
     order = np.argsort(curve.lr[finite], kind="stable")
     x, y = np.log10(curve.lr[finite])[order], curve.loss[finite][order]
-    sigma = noise_scale(y)
-    base = float(np.median(y[: max(5, count // 5)]))
+    sigma = noise_scale(curve.loss[finite])
+    below = curve.loss[~main & np.isfinite(curve.loss) & (curve.lr < last)]
+    base = float(np.median(np.concatenate([below, y[: max(5, count // 10)]])))
     smoothed = local_line(x, np.minimum(y, base + 8 * sigma), width=WIDTH).value
     drop = max(base - float(smoothed.min()), 0.0)
     # Losses above the start say "too high", not how much: cut there, a spike or an explosion moves

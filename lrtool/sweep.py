@@ -7,6 +7,7 @@ import numpy as np
 
 from lrtool._check import integer, positive, require
 from lrtool._divergence import DivergenceTest
+from lrtool._reading import read
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.types import StopReason
 
@@ -16,7 +17,10 @@ DEFAULT_MIN_LR = 1e-7
 DEFAULT_MAX_LR = 10.0
 HIGHEST_LR = 1e6
 LOWEST_LR = 1e-14
-REFINED_DECADES = 3.5
+CLEAR_SIGNAL = 6.0
+MARGIN_BELOW = 0.5
+MARGIN_ABOVE = 0.8
+FLAT_DECADES = 2.0
 
 
 def lr_ladder(min_lr: float, max_lr: float, num_steps: int) -> FloatArray:
@@ -274,15 +278,22 @@ class Sweep:
         return diverged and not self._refined and self._position <= self.config.num_steps // 4
 
     def _refined_ladder(self, left: int) -> FloatArray:
-        """The decades below divergence, or below the last rate when there was none."""
+        """The decades where the answer lies: from before the descent to past the minimum.
+
+        When nothing descended, those below divergence.
+        """
+        reading = read(self.curve())
+        top = log10(self._previous_rate())
+        if reading is not None and reading.signal >= CLEAR_SIGNAL:
+            start = reading.falls_by(0.1) - MARGIN_BELOW
+            end = max(float(reading.x[reading.lowest]) + MARGIN_ABOVE, start + 1.5)
+        else:
+            start, end = top - FLAT_DECADES, top
         low, high = self.config.min_lr, self.config.max_lr
-        top = self._previous_rate() if self._outcome is not StopReason.COMPLETED else self._lr[-1]
-        top = top if high is None else min(top, high)
-        bottom = top / 10**REFINED_DECADES
-        bottom = bottom if low is None else max(bottom, low)
-        if not bottom < top:
-            bottom = top / 10 ** min(1.0, log10(top / LOWEST_LR))
-        return lr_ladder(bottom, top, min(left, max(10, self.config.max_steps)))
+        start = start if low is None else max(start, log10(low))
+        end = end if high is None else min(end, log10(high))
+        start = min(start, end - 0.5)
+        return lr_ladder(10.0**start, 10.0**end, left)
 
     def _note(self, message: str) -> None:
         """Keep what ended the first pass that diverged."""
