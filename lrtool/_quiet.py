@@ -1,4 +1,4 @@
-"""Lightning's chatter held back, so that a command's output is its own."""
+"""Lightning's and Optuna's chatter held back, so that a command's output is its own."""
 
 import logging
 import warnings
@@ -9,10 +9,17 @@ from lrtool.callbacks._lightning import lightning_modules
 
 __all__ = ["quiet"]
 
-_LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
+_LOGGERS = (
+    "pytorch_lightning",
+    "lightning.pytorch",
+    "lightning_fabric",
+    "lightning.fabric",
+    "optuna",
+)
 _ADVICE = (
     ".*does not have many workers.*",
     ".*number of training batches.*",
+    ".*You defined a `validation_step`.*",
     ".*GPU available but not used.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*tensorboardX.*",
@@ -22,7 +29,7 @@ _ADVICE = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back Lightning's banners and its advice on speed; errors and other warnings pass."""
+    """Hold back banners, progress in words and advice on speed; errors and other warnings pass."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

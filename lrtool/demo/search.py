@@ -46,6 +46,8 @@ def search_measured(settings: Settings, result: RangeTestResult) -> Search:
         seed=settings.seed,
         storage=settings.journal,
         study_name="measured prior",
+        out_dir=settings.out / "trials",
+        keep="best",
         trainer_kwargs=settings.trainer_kwargs(),
     )
     return Search(found.study, found.best_value, found.best_params)
