@@ -4,8 +4,8 @@ import argparse
 from dataclasses import asdict
 
 from lrtool._check import one_of
-from lrtool.cli._out import print_json
 from lrtool._terminal import show, show_table
+from lrtool.cli._out import print_json
 
 __all__ = ["run"]
 

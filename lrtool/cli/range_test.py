@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrtool.cli._out import command_line, folder_to_write, print_json
 from lrtool._quiet import quiet
-from lrtool.cli._target import load_target
 from lrtool._terminal import ascii_only, show, show_table, strong, width
+from lrtool.cli._out import command_line, folder_to_write, print_json
+from lrtool.cli._target import load_target
 
 if TYPE_CHECKING:
     from lrtool.result import RangeTestResult

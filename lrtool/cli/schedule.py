@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lrtool._check import one_of, require
-from lrtool.cli._out import file_to_write, print_json
 from lrtool._terminal import ascii_only, show, show_table, width
+from lrtool.cli._out import file_to_write, print_json
 from lrtool.errors import ArgumentError
 from lrtool.schedules.base import Schedule
 
