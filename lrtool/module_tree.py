@@ -109,14 +109,19 @@ def _repeated(child: nn.Module, siblings: Sequence[nn.Module]) -> bool:
 
 
 def hidden_matrices(model: nn.Module) -> set[nn.Parameter]:
-    """Weights of two or more dimensions that are neither embeddings nor in the last layer."""
-    depth = layers(model)
-    head = set(depth[-1]) if depth else set()
+    """Weights of two or more dimensions that are neither embeddings nor the head's.
+
+    The head is the last module that holds a matrix; tokens and positions count as embeddings.
+    """
+    last = [m for m in model.modules() if any(p.ndim >= 2 for p in m.parameters(recurse=False))]
+    head = set(last[-1].parameters()) if last else set()
     return {
         parameter
         for parameter, owner in owners(model).items()
         if parameter.ndim >= 2
+        and parameter.shape[0] > 1
         and parameter not in head
         and not isinstance(owner.module, _EMBEDDINGS)
-        and owner.attribute != "bias"
+        and "embed" not in owner.attribute
+        and "bias" not in owner.attribute
     }
