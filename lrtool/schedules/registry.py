@@ -9,15 +9,20 @@ from lrtool.schedules.base import Schedule
 from lrtool.schedules.compose import Join, Product, Repeat, Scale
 from lrtool.schedules.constant import Constant
 from lrtool.schedules.cosine import Cosine
+from lrtool.schedules.custom import Lambda
 from lrtool.schedules.cyclical import Cyclical, ExpRange, Triangular, Triangular2
 from lrtool.schedules.exponential import Exponential
+from lrtool.schedules.inverse import InverseSqrt, InverseTime
 from lrtool.schedules.linear import Linear
 from lrtool.schedules.one_cycle import OneCycle
 from lrtool.schedules.opposed import Opposed
 from lrtool.schedules.polynomial import Polynomial
+from lrtool.schedules.rex import Rex
 from lrtool.schedules.sgdr import Sgdr
+from lrtool.schedules.slanted_triangular import SlantedTriangular
 from lrtool.schedules.step import MultiStep, Step
 from lrtool.schedules.warmup import Warmup
+from lrtool.schedules.wsd import Wsd
 
 __all__ = ["SCHEDULES", "arguments", "create", "names"]
 
@@ -27,7 +32,10 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "cyclical": Cyclical,
     "exp_range": ExpRange,
     "exponential": Exponential,
+    "inverse_sqrt": InverseSqrt,
+    "inverse_time": InverseTime,
     "join": Join,
+    "lambda": Lambda,
     "linear": Linear,
     "multi_step": MultiStep,
     "one_cycle": OneCycle,
@@ -35,12 +43,15 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "polynomial": Polynomial,
     "product": Product,
     "repeat": Repeat,
+    "rex": Rex,
     "scale": Scale,
     "sgdr": Sgdr,
+    "slanted_triangular": SlantedTriangular,
     "step": Step,
     "triangular": Triangular,
     "triangular2": Triangular2,
     "warmup": Warmup,
+    "wsd": Wsd,
 }
 
 

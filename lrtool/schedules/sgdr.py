@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import ceil, cos, log, log1p, pi
 from typing import Any
 
-from lrtool._check import integer, non_negative, positive
+from lrtool._check import integer, non_negative, positive, require
 from lrtool.schedules.base import Cycle, Schedule
 
 __all__ = ["Sgdr", "sgdr"]
@@ -57,7 +57,8 @@ class Sgdr(Schedule):
 
     def __post_init__(self) -> None:
         non_negative(max_lr=self.max_lr, eta_min=self.eta_min)
-        positive("a cycle can shrink but not vanish", T_mult=self.T_mult, decay=self.decay)
+        positive("a cycle can shrink but not vanish", T_mult=self.T_mult)
+        require(0 < self.decay <= 1, "0 < decay <= 1", "peaks do not grow", decay=self.decay)
         integer(1, T_0=self.T_0)
         integer(0, warmup_steps=self.warmup_steps)
 
