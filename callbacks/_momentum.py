@@ -4,9 +4,8 @@ import warnings
 from math import prod
 from typing import Any, TypeAlias
 
-from lrtool import param_groups
+from lrtool import optimizers, param_groups
 from lrtool._check import require
-from lrtool.errors import UnsupportedError
 from lrtool.schedules import Horizon, Schedule, ScheduleLike, opposed, resolve
 
 __all__ = ["MomentumLike", "beta1_error", "momentum_schedule"]
@@ -42,8 +41,7 @@ def momentum_schedule(
     else:
         assert plan is not None
         schedule = resolve(plan, horizon)
-    _refuse_late_buffer(optimizer, momentum)
-    if "betas" in keys:
+    if "betas" in keys and not optimizers.capabilities_of(optimizer).momentum_cycle:
         _warn_of_bias(optimizer, schedule)
     return schedule
 
@@ -61,15 +59,6 @@ def beta1_error(schedule: Schedule, steps: int) -> float:
         if betas[k - 1] < 1
     ]
     return max(errors, default=0.0)
-
-
-def _refuse_late_buffer(optimizer: Any, momentum: float | None) -> None:
-    """RMSprop makes its momentum buffer in the first step, and only when momentum is above 0."""
-    if momentum == 0 and type(optimizer).__name__ == "RMSprop" and len(optimizer.state) > 0:
-        raise UnsupportedError(
-            "RMSprop's momentum must be above 0 from its first step on to be scheduled, got "
-            "momentum=0; create it with a small momentum, or pass momentum=None"
-        )
 
 
 def _warn_of_bias(optimizer: Any, schedule: Schedule) -> None:
