@@ -1,7 +1,9 @@
 """Lightning callbacks: thin adapters over lrtool's pure core. Import as `lrtool.callbacks`."""
 
 from lrtool.callbacks.cyclical import CyclicalScheduler
+from lrtool.callbacks.early_stopping import EarlyStopping
 from lrtool.callbacks.one_cycle import OneCycleScheduler
+from lrtool.callbacks.pruning import TrialPruning
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.callbacks.sgdr import SGDRScheduler
@@ -9,9 +11,11 @@ from lrtool.callbacks.warmup import WarmupScheduler
 
 __all__ = [
     "CyclicalScheduler",
+    "EarlyStopping",
     "LRRangeTest",
     "OneCycleScheduler",
     "ParamScheduler",
     "SGDRScheduler",
+    "TrialPruning",
     "WarmupScheduler",
 ]

@@ -1,15 +1,22 @@
 """The one-line entry points, on top of everything."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from lrtool.errors import ArgumentError
 from lrtool.result import RangeTestResult
 
 if TYPE_CHECKING:
-    from lrtool.callbacks._lightning import LightningModule
+    from optuna.pruners import BasePruner
 
-__all__ = ["range_test"]
+    from lrtool.callbacks._lightning import LightningModule
+    from lrtool.search.prior import Belief
+    from lrtool.search.result import TuneResult
+    from lrtool.search.sampler import BaseLike
+    from lrtool.search.storage import StorageLike
+
+__all__ = ["range_test", "tune"]
 
 
 def range_test(
@@ -72,3 +79,120 @@ _QUIET: dict[str, Any] = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
 }
+
+
+def tune(
+    model_fn: "Callable[[], LightningModule]",
+    data: Any,
+    *,
+    monitor: str = "val_loss",
+    mode: Literal["min", "max"] = "min",
+    schedules: Iterable[str] = ("one_cycle",),
+    n_trials: int = 20,
+    max_epochs: int | None = None,
+    max_steps: int | None = None,
+    storage: "StorageLike | None" = None,
+    study_name: str | None = None,
+    sampler: "BaseLike | None" = None,
+    pruner: "str | BasePruner | None" = None,
+    seed: int | None = None,
+    range_test: RangeTestResult | Literal[False] | None = None,
+    priors: "Mapping[str, Belief] | None" = None,
+    trainer_kwargs: Mapping[str, Any] | None = None,
+    out_dir: str | Path | None = None,
+    keep: Literal["all", "best"] = "all",
+    progress_bar: bool = True,
+) -> "TuneResult":
+    """Search peak rate, momentum, weight decay and the schedule's parameters, from a measurement.
+
+    One range test measures the rate; it becomes the prior of an Optuna study whose first trial is
+    the measured rate itself. Run again with the same `storage` and `study_name`, on any machine and
+    by any number of processes at once, the study goes on with all it was made with.
+
+    Args:
+        model_fn: () -> LightningModule, a new one for each trial; the class itself will often do.
+        data: a LightningDataModule, a loader, a pair (training, validation), or a function that
+            makes one of these.
+        monitor: a metric logged in validation; a trial's value is its best check.
+        mode: "min" or "max". There is one objective.
+        schedules: names in `lrtool.search.SCHEDULES`.
+        n_trials: the study's total, over restarts and workers.
+        max_epochs: epochs of a trial.
+        max_steps: optimizer steps of a trial.
+        storage: a path (an Optuna journal file, the default), `postgresql://…`, `mysql://…`,
+            `sqlite:///…`, `grpc://host:port`, `memory://`, or an Optuna storage.
+        study_name: names the study; by default "tune".
+        sampler: what the prior weights: "tpe" (default), "gp", "cmaes", "random", or a sampler.
+        pruner: "none" (default), "median", or a pruner of Optuna's.
+        seed: makes a search with one worker identical; every trial starts from it.
+        range_test: a measurement to use; None measures once a study; False measures nothing, and
+            without `priors` the sampler then searches wide bounds (LR 1e-7 to 10) unaided.
+        priors: beliefs that replace the measured ones, for example
+            `{"max_lr": LogNormal(1e-3, factor=3), "weight_decay": 0.01}`; a number fixes.
+        trainer_kwargs: more arguments for each trial's Trainer; callbacks are copied.
+        out_dir: a folder a trial for its checkpoints goes here, and the journal file by default;
+            "lrtool-tune" unless given.
+        keep: "all" trials' checkpoints, or only the "best" trial's.
+        progress_bar: whether to show one, on a terminal.
+
+    Raises:
+        ArgumentError: when an argument is out of range or contradicts the study's.
+        UnsupportedError: when the module has several optimizers, or no trial could train.
+    """
+    from lrtool.callbacks.objective import build_objective, knobs_of
+    from lrtool.search.define import define
+    from lrtool.search.search import search
+
+    folder = Path("lrtool-tune" if out_dir is None else out_dir)
+    objective = build_objective(
+        model_fn,
+        data,
+        monitor=monitor,
+        mode=mode,
+        max_epochs=max_epochs,
+        max_steps=max_steps,
+        trainer_kwargs=trainer_kwargs,
+        out_dir=folder,
+        keep=keep,
+        seed=seed,
+    )
+    return search(
+        objective,
+        lambda: define(
+            knobs_of(model_fn),
+            lambda: _measured(model_fn, data, trainer_kwargs, seed),
+            range_test=range_test,
+            schedules=schedules,
+            priors=priors,
+        ),
+        storage=folder / "study.journal" if storage is None else storage,
+        study_name=study_name or "tune",
+        n_trials=n_trials,
+        monitor=monitor,
+        mode=mode,
+        seed=seed,
+        sampler=sampler,
+        pruner=pruner,
+        settings={
+            "schedules": list(schedules),
+            "max_epochs": max_epochs,
+            "max_steps": max_steps,
+        },
+        out_dir=folder,
+        progress_bar=progress_bar,
+    )
+
+
+def _measured(
+    model_fn: "Callable[[], LightningModule]",
+    data: Any,
+    trainer_kwargs: Mapping[str, Any] | None,
+    seed: int | None,
+) -> RangeTestResult:
+    """The study's one range test, on a model of its own."""
+    from lrtool.callbacks.objective import seeded
+
+    not_for_sweeps = {"callbacks", "max_epochs", "max_steps", "logger", "enable_progress_bar"}
+    kwargs = {k: v for k, v in (trainer_kwargs or {}).items() if k not in not_for_sweeps}
+    with seeded(seed):
+        return range_test(model_fn(), data() if callable(data) else data, trainer_kwargs=kwargs)

@@ -1,0 +1,253 @@
+"""PriorSampler: any Optuna sampler, started from and weighted by a prior."""
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, isfinite
+from typing import Any, TypeAlias
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from lrtool._check import integer, one_of, positive
+from lrtool.search.design import design_point
+from lrtool.search.guard import Outcome, Verdict, inspect_prior
+from lrtool.search.prior import AnyPrior, CategoricalPrior
+
+__all__ = ["BASES", "BaseLike", "PriorSampler", "distribution", "plain_sampler"]
+
+_log = logging.getLogger(__name__)
+
+BaseLike: TypeAlias = str | BaseSampler | Callable[[int], BaseSampler]
+
+
+def _tpe(seed: int) -> BaseSampler:
+    # constant_liar would write each of the K proposals to the storage as if it were the trial's.
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=1, multivariate=True, constant_liar=False
+    )
+
+
+def _gp(seed: int) -> BaseSampler:
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1)
+
+
+def _cmaes(seed: int) -> BaseSampler:
+    return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1)
+
+
+def _random(seed: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+# Named functions, not lambdas: a study goes to the processes of a distributed trial.
+BASES: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "gp": _gp,
+    "cmaes": _cmaes,
+    "random": _random,
+}
+
+
+class PriorSampler(BaseSampler):
+    r"""Sample from a prior first, then from a base sampler re-weighted by the prior.
+
+    Trial 0 is the pick. Trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
+    quantiles. From then on the base sampler makes K proposals x_1 .. x_K for trial n, and one is
+    drawn with probability
+
+        w_k \propto p(x_k)^(beta / n)
+
+    which is importance resampling of πBO's acquisition: the prior counts less and less.
+    A guard compares the best trials with the prior, widens a misleading one three times, halves beta
+    and says so in the log and in the study's user attribute "lrtool:prior_guard".
+
+    Every draw depends on the seed, the trial's number and the finished trials alone: a study that
+    was stopped and continued equals one that was not, and several workers need no coordination.
+
+    Args:
+        priors: Optuna parameter name -> prior. Their bounds are the search space.
+        base: "tpe", "gp", "cmaes", "random", a function from a seed to a sampler, or a sampler.
+        seed: makes runs with one worker identical.
+        pick: trial 0, name -> value; each prior's centre by default.
+        n_design: trials before the base sampler takes over, the pick included;
+            by default max(4, 2 x parameters).
+        beta: strength of the prior; at trial n its exponent is beta / n.
+        n_candidates: K, proposals a trial.
+
+    Raises:
+        ArgumentError: for an unknown base, or numbers out of range.
+
+    References:
+        Hvarfner et al., "πBO: augmenting acquisition functions with user beliefs", ICLR 2022,
+        section 4.
+    """
+
+    def __init__(
+        self,
+        priors: Mapping[str, AnyPrior],
+        base: BaseLike = "tpe",
+        *,
+        seed: int | None = None,
+        pick: Mapping[str, Any] | None = None,
+        n_design: int | None = None,
+        beta: float = 10.0,
+        n_candidates: int = 8,
+    ) -> None:
+        if isinstance(base, str):
+            one_of("base sampler", base, BASES)
+        positive(beta=beta)
+        integer(1, n_candidates=n_candidates)
+        self._priors = dict(priors)
+        self._seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        self._make: Callable[[int], BaseSampler] | None = None
+        if isinstance(base, str):
+            self._make = BASES[base]
+        elif not isinstance(base, BaseSampler):
+            self._make = base
+        self._base = base if isinstance(base, BaseSampler) else None
+        self._pick = dict(pick or {})
+        self._n_design = max(4, 2 * len(self._priors)) if n_design is None else n_design
+        integer(1, n_design=self._n_design)
+        self._beta = beta
+        self._n_candidates = n_candidates
+        self._said = False
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Every parameter that has a prior; the same for each trial."""
+        return {name: distribution(self._priors[name]) for name in sorted(self._priors)}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The pick, a point of the design, or the base sampler's proposals weighted."""
+        number = trial.number
+        if number == 0:
+            return {name: self._pick.get(name, self._priors[name].start) for name in search_space}
+        if number < self._n_design:
+            return self._design(number, search_space)
+        priors, verdicts = self._judged(study)
+        beta = self._beta / 2 ** len(verdicts)
+        if verdicts:
+            self._say(study, number, verdicts)
+        proposals = self._proposals(study, trial, search_space)
+        logs = [sum(priors[name].log_density(x) for name, x in p.items()) for p in proposals]
+        weights = np.exp((beta / number) * (np.array(logs) - max(logs)))
+        index = self._rng(number).choice(len(proposals), p=weights / weights.sum())
+        return proposals[int(index)]
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A parameter without a prior: the base sampler's business."""
+        base = self._base_for(trial.number)
+        return base.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Pass on to a base sampler that keeps state."""
+        if self._base is not None:
+            self._base.before_trial(study, trial)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Pass on to a base sampler that keeps state."""
+        if self._base is not None:
+            self._base.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """Reseed a base sampler that keeps state; our own draws depend on the trial's number."""
+        if self._base is not None:
+            self._base.reseed_rng()
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, number])
+
+    def _base_for(self, number: int) -> BaseSampler:
+        if self._base is not None:
+            return self._base
+        assert self._make is not None
+        with warnings.catch_warnings():
+            # Optuna 4 calls some options experimental that its version 5 made the default.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return self._make(int(self._rng(number).integers(2**31)))
+
+    def _design(self, number: int, names: Mapping[str, Any]) -> dict[str, Any]:
+        point = design_point(number, len(names), self._seed)
+        return {
+            name: self._priors[name].quantile(float(q))
+            for name, q in zip(names, point, strict=True)
+        }
+
+    def _proposals(
+        self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]
+    ) -> list[dict[str, Any]]:
+        base = self._base_for(trial.number)
+        proposals = []
+        for _ in range(self._n_candidates):
+            proposal = base.sample_relative(study, trial, space)
+            if not proposal:  # the base has too little to go on yet
+                return [self._design(trial.number, space)]
+            proposals.append(proposal)
+        return proposals
+
+    def _judged(self, study: Study) -> tuple[dict[str, AnyPrior], list[Verdict]]:
+        """The priors, those that mislead widened, and the findings."""
+        outcomes = _outcomes(study)
+        priors, verdicts = dict(self._priors), []
+        for name, prior in self._priors.items():
+            verdict = inspect_prior(name, prior, outcomes)
+            if verdict.misleading:
+                priors[name] = prior.widened(3.0)
+                verdicts.append(verdict)
+        return priors, verdicts
+
+    def _say(self, study: Study, number: int, verdicts: Sequence[Verdict]) -> None:
+        if self._said or "lrtool:prior_guard" in study.user_attrs:
+            return
+        self._said = True
+        findings = [verdict.reason for verdict in verdicts]
+        study.set_user_attr("lrtool:prior_guard", {"trial": number, "findings": findings})
+        for finding in findings:
+            _log.warning("misleading prior at trial %d: %s", number, finding)
+
+
+def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
+    """A base sampler as Optuna makes it, without any prior."""
+    if isinstance(base, BaseSampler):
+        return base
+    if not isinstance(base, str):
+        return base(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    one_of("base sampler", base, BASES)
+    if base == "tpe":
+        return optuna.samplers.TPESampler(seed=seed)
+    return BASES[base](int(np.random.SeedSequence(seed).generate_state(1)[0]))
+
+
+def distribution(prior: AnyPrior) -> BaseDistribution:
+    """Optuna's distribution on a prior's bounds."""
+    if isinstance(prior, CategoricalPrior):
+        return CategoricalDistribution(prior.choices)
+    return FloatDistribution(prior.low, prior.high, log=prior.log)
+
+
+def _outcomes(study: Study) -> list[Outcome]:
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [
+        Outcome(
+            trial.params,
+            sign * trial.value if trial.value is not None and isfinite(trial.value) else inf,
+        )
+        for trial in finished
+    ]

@@ -1,0 +1,163 @@
+"""Where studies live: a journal file by default, a database server for many machines."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from lrtool._optional import optional_import
+from lrtool.errors import ArgumentError, FileFormatError
+from lrtool.search.locks import DatabaseLocks, FileLocks, Locks, ProcessLocks, has_flock, hold
+
+__all__ = ["Home", "StorageLike", "open_storage"]
+
+StorageLike: TypeAlias = str | Path | BaseStorage
+
+
+@dataclass(frozen=True)
+class Home:
+    """An open storage with the locks that go with it.
+
+    Args:
+        storage: Optuna's.
+        locks: what keeps its workers apart.
+        url: what was opened, without a password; None for an object handed in.
+        shared: whether a process started later finds the same studies.
+    """
+
+    storage: BaseStorage
+    locks: Locks
+    url: str | None
+    shared: bool
+
+
+def open_storage(storage: StorageLike, study_name: str) -> Home:
+    """Open what `storage` names.
+
+    Args:
+        storage: a path (an Optuna journal file), `postgresql://…`, `mysql://…`, `sqlite:///…`,
+            `grpc://host:port` (Optuna's proxy), `memory://`, or an Optuna storage.
+        study_name: locks are held per study.
+
+    Raises:
+        ArgumentError: for a scheme nobody knows.
+        FileFormatError: for a file that is no Optuna journal.
+        MissingDependencyError: when the database's driver is not installed.
+    """
+    if isinstance(storage, BaseStorage):
+        shared = not isinstance(storage, InMemoryStorage)
+        return Home(storage, ProcessLocks(shared), None, shared)
+    text = str(storage)
+    scheme = urlsplit(text).scheme if "://" in text else "file"
+    kind = scheme.split("+")[0]
+    if kind == "memory":
+        return Home(InMemoryStorage(), ProcessLocks(), text, shared=False)
+    if kind == "file":
+        return _journal(Path(text.removeprefix("file://")), study_name)
+    if kind == "sqlite":
+        return _sqlite(text, study_name)
+    if kind in {"postgresql", "mysql"}:
+        return _server(text, kind, study_name)
+    if kind == "grpc":
+        return _grpc(text)
+    raise ArgumentError(
+        f"storage must be a file, postgresql://, mysql://, sqlite:///, grpc:// or memory://, "
+        f"got {text!r}"
+    )
+
+
+class _Flock(JournalFileOpenLock):
+    """A journal lock that the system drops with its holder, and that mends a half-written line.
+
+    Optuna's own lock files outlive a killed process and make the others wait; and a process killed
+    while it writes leaves half a line behind, which would spoil the line after it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+
+    def acquire(self) -> bool:
+        self._held = hold(Path(f"{self._path}.flock"))
+        self._held.__enter__()
+        _drop_half_line(self._path)
+        return True
+
+    def release(self) -> None:
+        self._held.__exit__(None, None, None)
+
+
+def _drop_half_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return
+        file.seek(size - 1)
+        if file.read(1) == b"\n":
+            return
+        file.seek(max(0, size - 2**20))
+        tail = file.read()
+        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+def _journal(path: Path, study_name: str) -> Home:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise FileFormatError(f"{path} must be an Optuna journal file, but it is a folder")
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(1) != b"{":
+                raise FileFormatError(
+                    f"{path} must be an Optuna journal file, but it holds something else; "
+                    "give a new path, or a database as sqlite:///file"
+                )
+    lock = _Flock(path) if has_flock() else None
+    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    return Home(storage, _locks_beside(path, study_name), str(path), shared=True)
+
+
+def _locks_beside(path: Path, study_name: str) -> Locks:
+    if not has_flock():
+        return ProcessLocks(shared=True)
+    return FileLocks(Path(f"{path}.locks"), study_name)
+
+
+def _sqlite(url: str, study_name: str) -> Home:
+    # sqlite:///relative and sqlite:////absolute
+    name = url.split("://", 1)[1].removeprefix("/").partition("?")[0]
+    if name in {"", ":memory:"}:
+        return Home(RDBStorage(url), ProcessLocks(), url, shared=False)
+    return Home(RDBStorage(url), _locks_beside(Path(name), study_name), url, shared=True)
+
+
+def _server(url: str, kind: str, study_name: str) -> Home:
+    if kind == "postgresql":
+        optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
+        url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
+    storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    parts = urlsplit(url)
+    shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
+    return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
+
+
+def _grpc(url: str) -> Home:
+    parts = urlsplit(url)
+    with _no_experimental_warning():
+        proxy: Any = optuna.storages.GrpcStorageProxy
+        storage = proxy(host=parts.hostname or "localhost", port=parts.port or 13000)
+    return Home(storage, ProcessLocks(shared=True), url, shared=True)
+
+
+@contextmanager
+def _no_experimental_warning() -> Iterator[None]:
+    with warnings.catch_warnings(), suppress(AttributeError):
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
