@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
-from lrtool import param_groups
+from lrtool import optimizers, param_groups
 from lrtool.errors import UnsupportedError
 from lrtool.result import RangeTestResult
 
@@ -68,6 +68,7 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     target = result.max_lr if cyclical else result.lr
     if not leaves:
         param_groups.set_value(optimizer, "lr", target)
+        optimizers.rebase(optimizer)
         return
     reference = max(_references(optimizer, leaves, cyclical))
 
@@ -88,6 +89,7 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
                 group[name] = scaled(group[name])
     rates = [None if lr is None else scaled(lr) for lr in param_groups.get_all(optimizer, "lr")]
     param_groups.set_all(optimizer, "lr", rates)
+    optimizers.rebase(optimizer)
 
 
 def _references(optimizer: Optimizer, leaves: list[Any], cyclical: bool) -> list[float]:

@@ -1,10 +1,13 @@
 """LRRangeTest: measure how the loss answers to the learning rate, and leave no trace."""
 
 import os
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from typing import Any, Literal
 
-from lrtool import param_groups
+from lrtool import optimizers, param_groups
 from lrtool._check import integer, one_of
 from lrtool.callbacks._borrow import Loan, borrowed
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
@@ -110,6 +113,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
                 f"optimizer < {len(trainer.optimizers)} must hold, got optimizer={self.optimizer}; "
                 f"configure_optimizers returned {len(trainer.optimizers)}"
             )
+        swept = optimizers.guard(trainer.optimizers[self.optimizer])
+        verdict = optimizers.capabilities_of(swept).range_test
+        if not verdict:
+            warnings.warn(
+                f"a range test says little about {type(swept).__name__}: {verdict.reason}",
+                stacklevel=2,
+            )
         if self.apply:
             check_schedulers(self._schedulers(trainer))
 
@@ -138,7 +148,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.result = RangeTestResult.from_dict(state_dict["result"])
 
     def _run(self, trainer: Trainer) -> None:
-        sweep = Sweep(self.config)
+        sweep = Sweep(self._config(trainer))
         not_restored: tuple[str, ...] = ()
         ratio = param_groups.ratios(trainer.optimizers[self.optimizer], "lr")
         try:
@@ -154,6 +164,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             self._apply(trainer, self.result)
         if self.then == "stop":
             _stop(trainer)
+
+    def _config(self, trainer: Trainer) -> SweepConfig:
+        """What to sweep; no rate above the one that the optimizer would cut down unseen."""
+        can = optimizers.capabilities_of(trainer.optimizers[self.optimizer])
+        cap = can.lr_cap(trainer.global_step + self.config.max_steps)
+        low, high = self.config.min_lr or 0.0, self.config.max_lr or inf
+        return replace(self.config, max_lr=cap) if low < cap < high else self.config
 
     def _sweep(self, trainer: Trainer, loan: Loan, sweep: Sweep, ratio: Sequence[float]) -> None:
         optimizer = trainer.optimizers[self.optimizer]
