@@ -122,6 +122,13 @@ class RangeTestResult:
 
         return plot_range_test(self, ax=ax)
 
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page; its folder must exist."""
+        from lrtool.report import environment_section, range_test_section, write_report
+
+        sections = [range_test_section(self), environment_section()]
+        return write_report(path, sections, title="Range test")
+
     def _repr_html_(self) -> str:
         from lrtool.report import result_html
 

@@ -9,7 +9,9 @@ from lrtool.plotting.style import ink
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["fit_text", "is_small", "legend", "log_rate_axis", "plain", "width_inches"]
+    from lrtool.curve import FloatArray
+
+__all__ = ["fit_text", "is_small", "legend", "log_rate_axis", "plain", "spread", "width_inches"]
 
 
 def width_inches(ax: "Axes") -> float:
@@ -58,6 +60,13 @@ def log_rate_axis(ax: "Axes", low: float, high: float, *, which: str = "x") -> N
     formatter = LogFormatterSciNotation(base=10, minor_thresholds=(2, 0.6))
     axis.set_major_formatter(formatter)
     axis.set_minor_formatter(formatter if narrow else NullFormatter())
+
+
+def spread(ax: "Axes", values: "FloatArray") -> None:
+    """A logarithmic scale where the worst values would flatten the good ones."""
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        ax.set_yscale("log")
 
 
 def plain(text: object) -> str:

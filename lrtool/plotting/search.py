@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrtool.plotting._axes import fit_text, legend, log_rate_axis, plain
+from lrtool.plotting._axes import fit_text, legend, log_rate_axis, plain, spread
 from lrtool.plotting.style import ink, new_axes
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def plot_studies(
                 number, 0.02, "|", color=colour, markersize=6, alpha=0.7,
                 transform=ax.get_xaxis_transform(),
             )  # fmt: skip
-    _spread(ax, np.concatenate([_finished(study)[1] for study in studies.values()] or [[]]))
+    spread(ax, np.concatenate([_finished(study)[1] for study in studies.values()] or [[]]))
     ax.set_xlabel("trial")
     ax.set_ylabel(plain(ylabel))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -127,12 +127,6 @@ def plot_prior(
     ax.set_ylabel("per decade")
     fit_text(ax)
     return ax
-
-
-def _spread(ax: "Axes", values: "FloatArray") -> None:
-    """A logarithmic scale where failed trials would flatten the good ones."""
-    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
-        ax.set_yscale("log")
 
 
 def _finished(study: "Study") -> tuple[Any, Any]:

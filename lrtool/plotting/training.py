@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lrtool._check import one_of
-from lrtool.plotting._axes import fit_text, legend, plain
+from lrtool.plotting._axes import fit_text, legend, plain, spread
 from lrtool.plotting.style import ink, new_axes
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def plot_curves(
         if mode is not None and np.isfinite(y).any():
             best = int(np.nanargmin(y) if mode == "min" else np.nanargmax(y))
             ax.plot(x[best], y[best], "o", markersize=8, markerfacecolor="none", color=colour)
+    spread(ax, np.array([value for points in curves.values() for _, value in points], dtype=float))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(plain(ylabel))
     legend(ax)

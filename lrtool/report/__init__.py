@@ -12,6 +12,7 @@ from lrtool.report.sections import (
     table_section,
     training_section,
 )
+from lrtool.report.tune import tune_html, tune_sections
 
 __all__ = [
     "Section",
@@ -27,5 +28,7 @@ __all__ = [
     "table_html",
     "table_section",
     "training_section",
+    "tune_html",
+    "tune_sections",
     "write_report",
 ]

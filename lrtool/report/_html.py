@@ -23,11 +23,11 @@ def text(value: object) -> str:
     return escape(str(value), quote=True)
 
 
-def number(value: object) -> str:
-    """A value for a table cell: floats to three digits, a dash for what is not there."""
+def number(value: object, *, digits: int = 4) -> str:
+    """A value for a table cell: floats to some digits, a dash for what is not there."""
     if value is None or (isinstance(value, float) and not isfinite(value)):
         return "–" if value is None or value != value else str(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:

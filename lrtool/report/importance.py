@@ -17,7 +17,8 @@ def importance(study: "Study") -> dict[str, float]:
         study: an Optuna study with one objective.
 
     Returns:
-        Parameter to share, in the study's own names, largest first.
+        Parameter to share, largest first; the coordinates of lrtool's studies under the names of
+        the parameters they stand for.
 
     References:
         Watanabe et al., "PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary
@@ -34,4 +35,11 @@ def importance(study: "Study") -> dict[str, float]:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {name: float(share) for name, share in shares.items()}
+    return {_natural(name): float(share) for name, share in shares.items()}
+
+
+def _natural(name: str) -> str:
+    from lrtool.search.space import LR, MOMENTUM, WEIGHT_DECAY
+
+    known = {LR: "max_lr", MOMENTUM: "momentum", WEIGHT_DECAY: "weight_decay"}
+    return known.get(name, name.rpartition(".")[2])

@@ -44,8 +44,10 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
     suggestion = result.suggestion
     tiles = {"lr": result.lr, "min_lr": result.min_lr, "max_lr": result.max_lr}
     low, high = suggestion.interval
-    shown = {name: number(value) for name, value in tiles.items()}
-    shown["80% interval"] = f"{number(low)} – {number(high)}" if suggestion.has_pick else "–"
+    shown = {name: number(value, digits=3) for name, value in tiles.items()}
+    shown["80% interval"] = (
+        f"{number(low, digits=2)} – {number(high, digits=2)}" if suggestion.has_pick else "–"
+    )
     notes = [*result.not_restored, *result.diagnosis]
     facts = [
         ("status", suggestion.status.value), ("method", suggestion.method),
@@ -182,15 +184,19 @@ def _stop(result: "RangeTestResult") -> str:
 
 
 def _trials(study: "Study") -> str:
+    from lrtool.search.run import PARAMS
+
     trials = study.get_trials(deepcopy=False)
-    names = sorted({name for trial in trials for name in trial.params})
+    # lrtool's own studies keep each trial's parameters in their own units beside Optuna's.
+    params = [trial.user_attrs.get(PARAMS, trial.params) for trial in trials]
+    names = list(dict.fromkeys(name for one in params for name in one))
     rows = [
         (
             trial.number,
             trial.state.name.lower(),
             trial.value if trial.state.name == "COMPLETE" else None,
-            *(trial.params.get(name) for name in names),
+            *(one.get(name) for name in names),
         )
-        for trial in trials
+        for trial, one in zip(trials, params, strict=True)
     ]
     return table(("trial", "state", "value", *names), rows)

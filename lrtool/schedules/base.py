@@ -67,6 +67,11 @@ class Schedule(ABC):
 
         return plot_schedule(self, total_steps=total_steps, ax=ax)
 
+    def _repr_html_(self) -> str:
+        from lrtool.report import schedule_html
+
+        return schedule_html(self)
+
     def as_torch(self, optimizer: "Optimizer", last_epoch: int = -1) -> "TorchSchedule":
         """Wrap as a torch LRScheduler that writes this schedule's values to `optimizer`."""
         from lrtool.torch_schedule import TorchSchedule

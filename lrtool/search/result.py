@@ -15,7 +15,6 @@ from lrtool.search.space import Space
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lrtool.report import Section
 
 __all__ = ["CHECKPOINT", "TuneResult"]
 
@@ -108,28 +107,16 @@ class TuneResult:
         return plot_study(self.study, ax=ax, ylabel=self.settings.get("monitor", "value"))
 
     def report(self, path: str | Path) -> Path:
-        """Write one self-contained HTML page."""
+        """Write one self-contained HTML page; its folder must exist."""
         from lrtool import report
 
-        sections = [] if self.range_test is None else [report.range_test_section(self.range_test)]
-        sections += [self._section(), report.environment_section(seed=self.settings.get("seed"))]
         title = f"Search {self.study.study_name}"
-        return report.write_report(path, sections, title=title, lead=str(self))
-
-    def _section(self) -> "Section":
-        from lrtool import report
-
-        guard = self.prior_guard
-        return report.search_section(
-            {"": self.study},
-            metric=self.settings.get("monitor", "value"),
-            rows=list(self.best_params.items()),
-            header=("parameter", "best"),
-            note="" if guard is None else " ".join(guard["findings"]),
-        )
+        return report.write_report(path, report.tune_sections(self), title=title)
 
     def _repr_html_(self) -> str:
-        return self._section().html
+        from lrtool.report import tune_html
+
+        return tune_html(self)
 
     def __str__(self) -> str:
         settings = ", ".join(
