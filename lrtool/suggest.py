@@ -76,6 +76,11 @@ class Suggestion:
             reason=data["reason"],
         )
 
+    def _repr_html_(self) -> str:
+        from lrtool.report import suggestion_html
+
+        return suggestion_html(self)
+
     def __str__(self) -> str:
         if not self.has_pick:
             return f"no pick [{self.status.value}]: {self.reason}"

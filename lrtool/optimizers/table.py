@@ -104,6 +104,11 @@ class Capabilities:
         """
         return max(step, 1) ** -0.5 if self.inverse_sqrt_cap else float("inf")
 
+    def _repr_html_(self) -> str:
+        from lrtool.report import capabilities_html
+
+        return capabilities_html([self])
+
     def __str__(self) -> str:
         low, high = self.lr_range
         lines = [f"{self.name} ({self.source}): lr {self.default_lr:g}, usually {low:g}..{high:g}"]

@@ -1,7 +1,7 @@
 """Self-contained HTML from finished results: one page, no scripts, nothing fetched."""
 
 from lrtool.report._page import page, write_report
-from lrtool.report.fragments import result_html, schedule_html, suggestion_html, table_html
+from lrtool.report.fragments import capabilities_html, result_html, schedule_html, suggestion_html
 from lrtool.report.importance import importance
 from lrtool.report.sections import (
     Section,
@@ -16,6 +16,7 @@ from lrtool.report.tune import tune_html, tune_sections
 
 __all__ = [
     "Section",
+    "capabilities_html",
     "environment_section",
     "importance",
     "page",
@@ -25,7 +26,6 @@ __all__ = [
     "schedule_section",
     "search_section",
     "suggestion_html",
-    "table_html",
     "table_section",
     "training_section",
     "tune_html",

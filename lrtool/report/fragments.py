@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 from lrtool.report._html import image, number, table, text
 
 if TYPE_CHECKING:
+    from lrtool.optimizers.table import Capabilities, Verdict
     from lrtool.result import RangeTestResult
     from lrtool.schedules.base import Schedule
     from lrtool.suggest import Suggestion
 
-__all__ = ["result_html", "schedule_html", "suggestion_html", "table_html"]
+__all__ = ["capabilities_html", "result_html", "schedule_html", "suggestion_html"]
 
 
 def result_html(result: "RangeTestResult") -> str:
@@ -49,6 +50,31 @@ def schedule_html(schedule: "Schedule", total_steps: int | None = None) -> str:
     )
 
 
-def table_html(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """A plain table for a notebook cell."""
-    return table(header, rows)
+def capabilities_html(items: "Sequence[Capabilities]") -> str:
+    """What optimizers can do, one row each; reasons for what they cannot under the table."""
+    rows = [
+        (
+            item.name, item.default_lr, item.momentum or "none",
+            "decoupled" if item.decoupled else "L2", *map(_answer, _verdicts(item).values()),
+        )
+        for item in items
+    ]  # fmt: skip
+    header = ("optimizer", "default lr", "momentum", "decay", *_VERDICTS)
+    reasons = [
+        f"<p>{text(item.name)}, {name.replace('_', ' ')}: {text(verdict.reason)}</p>"
+        for item in items
+        for name, verdict in _verdicts(item).items()
+        if not verdict
+    ]
+    return table([name.replace("_", " ") for name in header], rows) + "".join(reasons)
+
+
+_VERDICTS = ("range_test", "cycle", "momentum_cycle", "group_rates")
+
+
+def _verdicts(item: "Capabilities") -> "dict[str, Verdict]":
+    return {name: getattr(item, name) for name in _VERDICTS}
+
+
+def _answer(verdict: "Verdict") -> str:
+    return "yes" if verdict else "no"
