@@ -1,7 +1,7 @@
-"""What other tools pick: their own code where it is installed, their published rules where it is not.
+"""What other tools pick: their own code where installed, their published rules where not.
 
-Each finder is (task, seed, num_steps) -> {rule: learning rate}, at its own default range; NaN where it
-finds nothing.
+Each finder is (task, seed, num_steps) -> {rule: learning rate}, at its own default range; NaN where
+it finds nothing.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 __all__ = ["DEFAULT_LR", "fastai_rules", "fastai_sweep", "lightning_finder", "torch_lr_finder"]
 
-# The rate a practitioner starts from: torch's own defaults for the adaptive ones, the textbooks' 0.1 and
-# 0.01 for plain and momentum SGD (torch's default for both, 0.001, is worse on this suite).
+# The rate a practitioner starts from: torch's own defaults for the adaptive ones (RMSprop: 0.001),
+# the textbooks' 0.1 and 0.01 for plain and momentum SGD.
 DEFAULT_LR = {
     "sgd": 0.1,
     "momentum": 0.01,

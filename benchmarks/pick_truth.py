@@ -1,6 +1,7 @@
 """The truth the picks are scored against: final validation losses over a grid of learning rates.
 
-    python benchmarks/pick_truth.py    # writes benchmarks/data/pick_truth.json, ~10 min on a core
+    python benchmarks/pick_truth.py            # benchmarks/data/pick_truth.json, ~10 min on a core
+    python benchmarks/pick_truth.py --extra    # benchmarks/data/pick_truth_extra.json, as long
 
 For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss
 after a full training at a constant rate, and under one-cycle with that peak (of the rate only;
@@ -21,6 +22,7 @@ from batched import one_cycle_factor, train
 from tasks import tasks
 
 PATH = Path(__file__).parent / "data" / "pick_truth.json"
+EXTRA_PATH = PATH.with_name("pick_truth_extra.json")
 GRID = 10 ** np.arange(-5, 2.51, 0.25)
 SEEDS = [100, 101, 102]
 SCHEDULES = {"constant": lambda step, total: 1.0, "one_cycle": one_cycle_factor}
@@ -71,9 +73,9 @@ class Truth:
         return float(min(x - low, 0.0) + max(x - high, 0.0))
 
 
-def load() -> dict[str, dict[str, Truth]]:
+def load(path: Path = PATH) -> dict[str, dict[str, Truth]]:
     """Task name -> schedule -> Truth."""
-    data = json.loads(PATH.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8"))
     grid = np.array(data["grid"])
     return {
         name: {schedule: Truth(entry, schedule, grid) for schedule in SCHEDULES}
@@ -88,16 +90,22 @@ def _plain(values: np.ndarray) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fast", action="store_true", help="two tasks, nothing written")
+    parser.add_argument("--extra", action="store_true", help="the additional development tasks")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     out: dict[str, Any] = {
-        "command": "python benchmarks/pick_truth.py",
+        "command": "python benchmarks/pick_truth.py" + (" --extra" if args.extra else ""),
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "grid": [float(f"{g:.6g}") for g in GRID],
         "seeds": SEEDS,
         "tasks": {},
     }
-    chosen = [t for t in tasks() if t.family in ("logistic",)] if args.fast else tasks()
+    chosen = [
+        task
+        for task in tasks("extra" if args.extra else None)
+        if not args.fast or task.family == "logistic"
+    ]
     for task in chosen:
         started = time.perf_counter()
         entry: dict[str, Any] = {"num_steps": task.num_steps, "optimizer": task.optimizer}
@@ -108,9 +116,10 @@ def main() -> None:
         out["tasks"][task.name] = entry
         print(f"{task.name:28s} {time.perf_counter() - started:6.1f} s", flush=True)
     if not args.fast:
-        PATH.parent.mkdir(exist_ok=True)
+        path = EXTRA_PATH if args.extra else PATH
+        path.parent.mkdir(exist_ok=True)
         text = json.dumps(out, separators=(",", ":")).replace('"tasks":{', '"tasks":{\n')
-        PATH.write_text(text.replace("]]},", "]]},\n") + "\n", encoding="utf-8")
+        path.write_text(text.replace("]]},", "]]},\n") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import argparse as argparse_module
 import inspect
 import textwrap as textwrap_module
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -49,7 +49,7 @@ class Task:
 
     Args:
         name: unique name.
-        half: "dev" or "report".
+        half: "dev", "report" or "extra".
         family: the kind of model, for grouping.
         optimizer: a key of `OPTIMIZERS`.
         batch_size: rows a step.
@@ -470,10 +470,35 @@ _TASKS = (
 )  # fmt: skip
 
 
+# More to develop on: the development tasks under other optimizers and batch sizes.
+_EXTRA = tuple(
+    replace(
+        next(task for task in _TASKS if task.name.startswith(start)),
+        name=f"{start}_{optimizer}_{batch_size}",
+        half="extra",
+        optimizer=optimizer,
+        batch_size=batch_size,
+    )
+    for start, optimizer, batch_size in (
+        ("digits_mlp", "adam", 8), ("digits_mlp", "adagrad", 128),
+        ("digits_raw_mlp", "sgd", 32), ("digits_raw_mlp", "adamw", 16),
+        ("digits_cnn_adam", "momentum", 32), ("digits_cnn_adam", "rmsprop", 16),
+        ("digits_cnn_bn", "nadam", 32), ("wine_logreg", "adam", 8), ("wine_logreg", "nesterov", 32),
+        ("cancer_raw", "sgd", 32), ("cancer_raw", "momentum", 8), ("text_gru", "sgd", 16),
+        ("text_gru", "adamw", 32), ("diabetes_mlp", "adam", 8), ("diabetes_mlp", "sgd", 64),
+        ("digits_autoencoder", "nesterov", 32), ("digits_autoencoder", "rmsprop", 64),
+        ("pixels_factors", "sgd", 64), ("pixels_factors", "adamw", 128),
+        ("adding_lstm", "nesterov", 32), ("adding_lstm", "rmsprop", 64),
+        ("digits_dim_deep", "momentum", 32), ("digits_dim_deep", "adam", 64),
+        ("digits_dim_deep", "adagrad", 16),
+    )
+)  # fmt: skip
+
+
 def tasks(half: str | None = None) -> tuple[Task, ...]:
-    """Every task, or those of one half ("dev" or "report")."""
-    return tuple(task for task in _TASKS if half in (None, task.half))
+    """The suite (24), one half of it ("dev", "report"), or "extra" tasks to develop on."""
+    return tuple(task for task in _TASKS + _EXTRA if task.half in (half or "dev report"))
 
 
 def task(name: str) -> Task:
-    return next(task for task in _TASKS if task.name == name)
+    return next(task for task in _TASKS + _EXTRA if task.name == name)
