@@ -1,0 +1,94 @@
+"""`lrtool tune TARGET`."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from lrtool._check import integer, one_of, require
+from lrtool._quiet import quiet
+from lrtool._terminal import show, show_table, strong
+from lrtool.cli._out import command_line, folder_to_write, print_json
+from lrtool.cli._target import load_target
+
+if TYPE_CHECKING:
+    from lrtool.search.result import TuneResult
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Search, print the best, write the page."""
+    from lrtool.search import SCHEDULES
+
+    schedules = tuple(arguments.schedule or ("one_cycle",))
+    for name in schedules:
+        one_of("schedule", name, SCHEDULES)
+    integer(1, trials=arguments.trials)
+    require(
+        arguments.max_epochs is not None or arguments.max_steps is not None,
+        "--max-epochs or --max-steps", "say how long a trial is: --max-epochs 10",
+        max_epochs=None, max_steps=None,
+    )  # fmt: skip
+    out = folder_to_write(arguments.out)
+    model_fn, data = load_target(arguments.target)
+    with quiet():
+        result = _search(arguments, model_fn, data, schedules)
+        page = _page(result, out)
+    if arguments.json:
+        print_json(_numbers(result, str(page)))
+        return
+    _show(result)
+    show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+    if not result.finished:
+        show("interrupted: the same command goes on from here")
+
+
+def _search(
+    arguments: argparse.Namespace, model_fn: Any, data: Any, schedules: tuple[str, ...]
+) -> "TuneResult":
+    from lrtool.tuner import tune
+
+    return tune(
+        model_fn,
+        data,
+        monitor=arguments.monitor,
+        mode=arguments.mode,
+        schedules=schedules,
+        n_trials=arguments.trials,
+        max_epochs=arguments.max_epochs,
+        max_steps=arguments.max_steps,
+        storage=arguments.storage,
+        study_name=arguments.study_name,
+        seed=arguments.seed,
+        trainer_kwargs={"accelerator": arguments.accelerator, "devices": 1},
+        out_dir=arguments.out,
+        keep="best",
+    )
+
+
+def _page(result: "TuneResult", out: Any) -> Any:
+    from lrtool.report import tune_sections, write_report
+
+    sections = tune_sections(result, command=command_line())
+    return write_report(out / "report.html", sections, title=f"Search {result.study.study_name}")
+
+
+def _show(result: "TuneResult") -> None:
+    monitor = result.settings.get("monitor", "value")
+    if not any(trial["state"] == "COMPLETE" for trial in result.trials):
+        show("no trial has finished yet")
+        return
+    show(f"{strong(monitor)} {result.best_value:.4g} in trial {result.best_trial.number}")
+    show_table(("parameter", "value"), list(result.best_params.items()))
+    show(f"\n{result.snippet()}")
+
+
+def _numbers(result: "TuneResult", page: str) -> dict[str, Any]:
+    done = any(trial["state"] == "COMPLETE" for trial in result.trials)
+    return {
+        "best_value": result.best_value if done else None,
+        "best_params": result.best_params if done else None,
+        "trials": result.trials,
+        "finished": result.finished,
+        "range_test": None if result.range_test is None else result.range_test.to_dict(),
+        "report": page,
+    }
