@@ -22,7 +22,6 @@ class StoppingState:
         checks: values seen.
         last: the latest value as measured, finite or not; None before the first.
         value: the latest judged (smoothed) value; None when the latest was not judged.
-        improved: whether the latest value became the best.
         best: the best judged value; None before the first.
         best_at: when it was measured.
         since: where patience counts from.
@@ -33,12 +32,16 @@ class StoppingState:
     checks: int = 0
     last: float | None = None
     value: float | None = None
-    improved: bool = False
     best: float | None = None
     best_at: Moment | None = None
     since: Moment = field(default_factory=Moment)
     window: tuple[float, ...] = ()
     memory: tuple[float, ...] = ()
+
+    @property
+    def improved(self) -> bool:
+        """Whether the latest value is the best."""
+        return self.best_at is not None and self.best_at.check == self.checks
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dicts."""
@@ -150,7 +153,7 @@ class StoppingRule:
         """
         count = state.checks + 1
         at = Moment(count, count, count) if at is None else replace(at, check=count)
-        state = replace(state, checks=count, last=value, value=None, improved=False)
+        state = replace(state, checks=count, last=value, value=None)
         if phase is Phase.IGNORE or at.count(self._start.unit) <= self._start.value:
             state = replace(state, since=at)
         elif isfinite(value):
@@ -166,11 +169,10 @@ class StoppingRule:
         for verdict in (self._nonfinite, self._reached, self._diverged):
             if (decision := verdict(state)).stop:
                 return decision
-        if phase is not Phase.JUDGE or state.improved:
+        at = replace(at, check=state.checks)
+        if phase is not Phase.JUDGE or at == state.best_at:
             return CONTINUE
-        if self.criterion is not None:
-            return self._exceeded(state)
-        return self._run_out(state, replace(at, check=state.checks))
+        return self._run_out(state, at) if self.criterion is None else self._exceeded(state)
 
     def better(self, value: float, reference: float) -> bool:
         """Whether `value` improves on `reference` by more than min_delta."""
@@ -192,7 +194,7 @@ class StoppingRule:
         state = replace(state, window=window, value=value)
         if state.best is not None and not self.better(value, state.best):
             return state
-        state = replace(state, best=value, best_at=at, improved=True)
+        state = replace(state, best=value, best_at=at)
         beaten = self.baseline is None or self.better(value, self.baseline)
         return replace(state, since=at) if beaten else state
 
