@@ -28,28 +28,36 @@ class Loan:
         data: where the batches come from.
     """
 
-    def __init__(self, trainer: Trainer, data: SweepData, step: SweepStep, state: Snapshot) -> None:
+    def __init__(
+        self, trainer: Trainer, data: SweepData, step: SweepStep, state: Snapshot, hooks: list[str]
+    ) -> None:
         self._trainer = trainer
         self._state = state
+        self._hooks = hooks
         self.data = data
         self.step = step
+
+    def open(self) -> None:
+        """Run the module's hooks that come before a first batch."""
+        call = submodule(self._trainer, "trainer.call")
+        for hook in self._hooks:
+            call._call_lightning_module_hook(self._trainer, hook)
 
     def rewind(self) -> None:
         """Put the initial weights, buffers and optimizer state back; the data goes on."""
         self._state.restore()
-
-    @property
-    def called_back(self) -> bool:
-        """Whether the owner wants the Trainer back: a stop was asked for, or a SIGTERM came."""
-        return bool(self._trainer.should_stop or self._trainer.received_sigterm)
+        self.open()
 
 
 @contextmanager
-def borrowed(trainer: Trainer, *, optimizer: int = 0, where: Where = "cpu") -> Iterator[Loan]:
+def borrowed(
+    trainer: Trainer, *, started: bool, optimizer: int = 0, where: Where = "cpu"
+) -> Iterator[Loan]:
     """Lend `trainer` to a sweep; everything is back when the block ends, however it ends.
 
     Args:
         trainer: a Trainer inside `fit`, with its loaders set up.
+        started: whether the module's `on_train_start` has run already.
         optimizer: index of the optimizer whose steps count.
         where: where the copy of the weights and the optimizer state lives, "cpu" or "device".
     """
@@ -73,8 +81,10 @@ def borrowed(trainer: Trainer, *, optimizer: int = 0, where: Where = "cpu") -> I
             setattr(owner, name, substitute)
         step = SweepStep(trainer, data, optimizer)
         returns.callback(step.close)
-        step.open()
-        yield Loan(trainer, data, step, state)
+        hooks = ["on_train_epoch_start"] if started else ["on_train_start", "on_train_epoch_start"]
+        loan = Loan(trainer, data, step, state, hooks)
+        loan.open()
+        yield loan
     finally:
         with uninterrupted():
             returns.close()
@@ -106,7 +116,8 @@ def _substitutes(trainer: Trainer) -> Iterator[tuple[Any, str, Any]]:
 
 def _step_hooks(trainer: Trainer) -> list[object]:
     """The registries that `SweepStep` enters and leaves by itself, in between rewinds."""
-    return [vars(one).get("_optimizer_step_post_hooks") for one in trainer.optimizers]
+    names = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    return [vars(one).get(name) for one in trainer.optimizers for name in names]
 
 
 def _twin_connector(connector: Any) -> Any:

@@ -16,6 +16,8 @@ from lrtool.snapshot import Snapshot
 
 __all__ = ["SweepData"]
 
+_MANY_WRAPS = 20
+
 
 class SweepData:
     """An endless stream of training batches that leaves the Trainer's loaders alone.
@@ -24,6 +26,7 @@ class SweepData:
         trainer: a Trainer that is fitting, its loaders set up.
 
     Attributes:
+        drawn: how many batches were drawn.
         wraps: how often the stream began anew because the data ran out.
         not_restored: what of the data could not be given back, in words.
     """
@@ -39,22 +42,38 @@ class SweepData:
         self._combined._iterator = None
         self._epoch = trainer.current_epoch
         self._set_epoch = submodule(trainer, "loops.fit_loop")._set_sampler_epoch
-        self._limit = _full_batches(self._copies, trainer.num_training_batches)
+        self._num_batches = trainer.num_training_batches
+        self._limit = _full_batches(self._copies, self._num_batches)
         self._batches: Iterator[Any] | None = None
-        self._drawn = 0
+        self._position = 0
+        self.drawn = 0
         self.wraps = 0
 
     def __next__(self) -> Any:
-        """The next batch, still on the host; starts over when the data runs out."""
-        if self._batches is None or self._drawn >= self._limit:
+        """The next batch, still on the host; starts over when the data runs out.
+
+        Raises:
+            StopIteration: when there is no data left to start over with.
+        """
+        if self._batches is None or self._position >= self._limit:
             self._open()
         assert self._batches is not None
         drawn = next(self._batches, None)
         if drawn is None:
             self._open()
             drawn = next(self._batches)
-        self._drawn += 1
+        self._position += 1
+        self.drawn += 1
         return drawn[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        """What a `training_step(self, dataloader_iter)` expects: (batch, batch_idx, loader_idx)."""
+        while True:
+            try:
+                batch = next(self)
+            except StopIteration:
+                return
+            yield batch, self.drawn - 1, 0
 
     def close(self) -> None:
         """Stop the copies' workers and put back what the datasets themselves remember."""
@@ -68,20 +87,35 @@ class SweepData:
     @property
     def not_restored(self) -> tuple[str, ...]:
         """One sentence for every stream that cannot be rewound."""
-        total = self._drawn
         return tuple(
-            f"training stream {type(thing).__name__}: {total} batches were drawn from it and it "
-            "cannot be rewound; training goes on after them"
+            f"the training stream {type(thing).__name__} cannot be rewound: {self.drawn} batches "
+            "were drawn from it, and training goes on after them"
             for loader in self._originals
             if (thing := _one_shot(loader)) is not None
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What about the data may bend the curve, in words."""
+        found = []
+        if self.wraps and self._limit < self._num_batches:
+            found.append(
+                "the last batch of the training data is not full; the sweep left it out each time"
+            )
+        if self.wraps > _MANY_WRAPS:
+            found.append(
+                f"the sweep went over the training data {self.wraps + 1} times: a period of "
+                f"{self._limit:.0f} batches in the curve would be theirs, not the rate's; "
+                "fewer num_steps or smaller batches avoid it"
+            )
+        return tuple(found)
 
     def _open(self) -> None:
         if self._batches is not None:
             self.wraps += 1
         for loader in self._copies:
             self._set_epoch(loader, self._epoch + self.wraps)
-        self._drawn = 0
+        self._position = 0
         self._batches = iter(self._combined)
 
 

@@ -1,18 +1,21 @@
 """One optimizer step of a sweep, by the Trainer's own optimization loops."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lrtool import param_groups
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodule
 from lrtool.errors import UnsupportedError
 
 __all__ = ["SweepStep"]
 
+_ITERATOR_FETCHER = "_DataLoaderIterDataFetcher"
 _MAX_SKIPS = 50
 _MAX_BATCHES = 1000
 
@@ -24,6 +27,10 @@ class SweepStep:
         trainer: a borrowed Trainer.
         data: the batches.
         optimizer: index of the optimizer whose steps count; others step along at their own rates.
+
+    Attributes:
+        called_back: whether the owner wants the Trainer back: someone asked it to stop, or a
+            SIGTERM came, on any rank.
     """
 
     def __init__(self, trainer: Trainer, data: SweepData, optimizer: int) -> None:
@@ -35,39 +42,44 @@ class SweepStep:
         self._loop = trainer.fit_loop.epoch_loop
         self._batch_idx = 0
         self._stepped = False
+        self._lr: float | None = None
+        self._iterator = iter(data)
+        self._takes_iterator = type(trainer.fit_loop._data_fetcher).__name__ == _ITERATOR_FETCHER
+        self.called_back = False
+        self._may_skip = getattr(trainer.precision_plugin, "scaler", None) is not None
         self._backward = _BackwardLoss(trainer)
         if not self._module.automatic_optimization:
             trainer.callbacks.append(self._backward)  # type: ignore[attr-defined]
         self._watches = [
-            optimizer.register_step_post_hook(self._on_step) for optimizer in trainer.optimizers
+            self._optimizer.register_step_pre_hook(self._before_step),
+            *[one.register_step_post_hook(self._after_step) for one in trainer.optimizers],
         ]
-
-    def open(self) -> None:
-        """Run the module's hooks that come before a first batch."""
-        if self._trainer.current_epoch == 0:
-            self._hook("on_train_start")
-        self._hook("on_train_epoch_start")
 
     def close(self) -> None:
         """Let go of the optimizers."""
         for watch in self._watches:
             watch.remove()
 
-    def __call__(self) -> float:
+    def __call__(self, lr: float, ratio: Sequence[float]) -> float:
         """Step once and return the loss the step started from: the mean over its batches and ranks.
 
         A batch whose `training_step` returned None, or whose step the gradient scaler skipped, is
         followed by another at the same rate.
+
+        Args:
+            lr: the largest group's rate for this step.
+            ratio: every group's share of it.
         """
         run = self._automatic if self._module.automatic_optimization else self._manual
-        loss = float("nan")
+        param_groups.set_value(self._optimizer, "lr", lr, ratio)
+        self._lr = param_groups.get(self._optimizer, "lr")
         for _ in range(_MAX_SKIPS):
             self._stepped = False
             value = run()
             if value is None:
-                continue
-            loss = float(self._mean_over_ranks(value))
-            if self._stepped or not isfinite(loss):
+                continue  # on every rank: Lightning allows None on a single one only
+            loss = self._mean_over_ranks(value)
+            if self._stepped or not self._may_skip or not isfinite(loss):
                 return loss
         return float("nan")
 
@@ -112,14 +124,18 @@ class SweepStep:
 
     def _batch(self, ready: int, batch_idx: int) -> dict[str, Any]:
         trainer, loop = self._trainer, self._loop
-        batch = trainer.precision_plugin.convert_input(next(self._data))
-        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
-        batch = self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+        batch = None if self._takes_iterator else self._next_batch()
         loop.batch_progress.current.ready = ready
         trainer._logger_connector.on_batch_start(batch)
         output: dict[str, Any] = {}
-        if batch is not None and self._hook("on_train_batch_start", batch, batch_idx) != -1:
-            kwargs = loop._build_kwargs(OrderedDict(), batch, batch_idx)
+        if batch is None and not self._takes_iterator:
+            return output
+        if self._hook("on_train_batch_start", batch, batch_idx) != -1:
+            kwargs = (
+                OrderedDict(any=self._iterator)
+                if self._takes_iterator
+                else loop._build_kwargs(OrderedDict(), batch, batch_idx)
+            )
             if self._module.automatic_optimization:
                 output = loop.automatic_optimization.run(trainer.optimizers[0], batch_idx, kwargs)
             else:
@@ -128,16 +144,36 @@ class SweepStep:
         loop._results.batch = None
         return output
 
+    def _next_batch(self) -> Any:
+        trainer = self._trainer
+        batch = trainer.precision_plugin.convert_input(next(self._data))
+        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
+        return self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+
     def _hook(self, name: str, *args: Any) -> Any:
         return self._call._call_lightning_module_hook(self._trainer, name, *args)
 
-    def _mean_over_ranks(self, loss: Tensor) -> Tensor:
-        loss = loss.float()
-        if self._trainer.world_size > 1:
-            loss = self._trainer.strategy.reduce(loss, reduce_op="mean")
-        return loss
+    def _mean_over_ranks(self, loss: Tensor) -> float:
+        """The mean loss, and whether any rank is called back: one reduction, so that all agree."""
+        trainer = self._trainer
+        wanted = bool(trainer.should_stop or trainer.received_sigterm)
+        if trainer.world_size > 1:
+            both = torch.stack([loss.double(), loss.new_tensor(float(wanted)).double()])
+            both = trainer.strategy.reduce(both.to(trainer.strategy.root_device), reduce_op="mean")
+            loss, wanted = both[0], bool(both[1] > 0)
+        self.called_back |= wanted
+        return float(loss)
 
-    def _on_step(self, optimizer: Any, *_: Any) -> None:
+    def _before_step(self, *_: Any) -> None:
+        now = param_groups.get(self._optimizer, "lr")
+        if now != self._lr:
+            raise UnsupportedError(
+                f"the rate of a sweep's step must be the sweep's, got lr={now} in place of "
+                f"{self._lr}: something in the module writes the learning rate before each step "
+                "(optimizer_step, on_train_batch_start or training_step); leave it to a scheduler"
+            )
+
+    def _after_step(self, optimizer: Any, *_: Any) -> None:
         swept = optimizer is self._optimizer
         self._stepped |= swept
         self._backward.on_step(swept)

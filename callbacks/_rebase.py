@@ -55,13 +55,16 @@ def check_schedulers(schedulers: Sequence[Any]) -> None:
             )
 
 
-def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestResult) -> None:
+def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestResult) -> float:
     """Write the suggestion to `optimizer` and move its schedulers there.
 
     Args:
         optimizer: the swept optimizer; its groups keep their ratios.
         schedulers: the schedulers that drive it; checked before.
         result: a range test with a pick.
+
+    Returns:
+        The applied rate of the largest group: the pick, or the peak of a cyclical schedule.
     """
     leaves = list(_leaves(schedulers))
     cyclical = any(isinstance(leaf, _CYCLICAL) for leaf in leaves)
@@ -69,7 +72,7 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     if not leaves:
         param_groups.set_value(optimizer, "lr", target)
         optimizers.rebase(optimizer)
-        return
+        return target
     reference = max(_references(optimizer, leaves, cyclical))
 
     def scaled(rate: Any) -> Any:
@@ -90,6 +93,7 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     rates = [None if lr is None else scaled(lr) for lr in param_groups.get_all(optimizer, "lr")]
     param_groups.set_all(optimizer, "lr", rates)
     optimizers.rebase(optimizer)
+    return target
 
 
 def _references(optimizer: Optimizer, leaves: list[Any], cyclical: bool) -> list[float]:
@@ -124,6 +128,9 @@ def _is_known(scheduler: Any) -> bool:
     """Whether `scheduler` computes its rates as one of torch's classes does."""
     return any(
         isinstance(scheduler, known)
-        and getattr(type(scheduler), "get_lr", None) is getattr(known, "get_lr", None)
+        and all(
+            getattr(type(scheduler), name, None) is getattr(known, name, None)
+            for name in ("get_lr", "step", "_get_closed_form_lr")
+        )
         for known in _SUPPORTED
     )

@@ -1,18 +1,23 @@
 """LRRangeTest: measure how the loss answers to the learning rate, and leave no trace."""
 
-import os
-import warnings
 from collections.abc import Sequence
-from dataclasses import replace
-from math import inf
 from typing import Any, Literal
 
 from lrtool import optimizers, param_groups
 from lrtool._check import integer, one_of
-from lrtool.callbacks._borrow import Loan, borrowed
+from lrtool.callbacks._announce import announce
+from lrtool.callbacks._borrow import borrowed
+from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
+from lrtool.callbacks._progress import sweep_bar
+from lrtool.callbacks._range_test_context import (
+    capped,
+    check_trainer,
+    context_of,
+    warn,
+    warn_if_elsewhere,
+)
 from lrtool.callbacks._rebase import check_schedulers, rebase
-from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.snapshot import Where
 from lrtool.suggest import SUGGESTERS, Suggester, suggest
@@ -107,20 +112,9 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before anything is computed."""
         self._swept_epoch = None
-        _check_strategy(trainer)
-        if self.optimizer >= len(trainer.optimizers):
-            raise ArgumentError(
-                f"optimizer < {len(trainer.optimizers)} must hold, got optimizer={self.optimizer}; "
-                f"configure_optimizers returned {len(trainer.optimizers)}"
-            )
-        swept = optimizers.guard(trainer.optimizers[self.optimizer])
-        verdict = optimizers.capabilities_of(swept).range_test
-        if not verdict:
-            warnings.warn(
-                f"a range test says little about {type(swept).__name__}: {verdict.reason}",
-                stacklevel=2,
-            )
+        check_trainer(trainer, self.optimizer)
         if self.apply:
+            optimizers.guard(trainer.optimizers[self.optimizer])
             check_schedulers(self._schedulers(trainer))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -129,82 +123,95 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         due = self.on_resume == "run" if resumed else trainer.current_epoch in self.at_epochs
         self._swept_epoch = trainer.current_epoch
         if due:
-            self._run(trainer)
+            self._run(trainer, started=False)
+        elif self.result is not None and resumed:
+            warn_if_elsewhere(trainer, self.result)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Sweep again, before the epochs that ask for it."""
         epoch = trainer.current_epoch
         if epoch in self.at_epochs and epoch != self._swept_epoch:
             self._swept_epoch = epoch
-            self._run(trainer)
+            self._run(trainer, started=True)
 
     def state_dict(self) -> dict[str, Any]:
         """The applied result, for a resumed run to read; nothing when nothing was applied."""
-        applied = self.result is not None and self.result.applied
-        return {"result": self.result.to_dict()} if self.result and applied else {}
+        if self.result is None or not self.result.applied:
+            return {}
+        return {"result": self.result.to_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the checkpoint's result."""
         self.result = RangeTestResult.from_dict(state_dict["result"])
 
-    def _run(self, trainer: Trainer) -> None:
-        sweep = Sweep(self._config(trainer))
-        not_restored: tuple[str, ...] = ()
+    def _run(self, trainer: Trainer, *, started: bool) -> None:
+        self.result = None
+        sweep = Sweep(capped(self.config, trainer, self.optimizer))
         ratio = param_groups.ratios(trainer.optimizers[self.optimizer], "lr")
+        context = context_of(trainer, self.optimizer)
         try:
-            with borrowed(trainer, optimizer=self.optimizer, where=self.snapshot) as loan:
-                self._sweep(trainer, loan, sweep, ratio)
-                not_restored = loan.data.not_restored
+            data = self._sweep(trainer, sweep, ratio, started)
         except KeyboardInterrupt:
             sweep.interrupt()
-            self.result = self._read(trainer, sweep, not_restored, ratio)
+            self.result = self._read(sweep, context)
             raise
-        self.result = self._read(trainer, sweep, not_restored, ratio)
+        self.result = self._read(sweep, context, data.not_restored, data.remarks)
+        warn(self.result)
         if self.result.applied:
             self._apply(trainer, self.result)
         if self.then == "stop":
             _stop(trainer)
 
-    def _config(self, trainer: Trainer) -> SweepConfig:
-        """What to sweep; no rate above the one that the optimizer would cut down unseen."""
-        can = optimizers.capabilities_of(trainer.optimizers[self.optimizer])
-        cap = can.lr_cap(trainer.global_step + self.config.max_steps)
-        low, high = self.config.min_lr or 0.0, self.config.max_lr or inf
-        return replace(self.config, max_lr=cap) if low < cap < high else self.config
-
-    def _sweep(self, trainer: Trainer, loan: Loan, sweep: Sweep, ratio: Sequence[float]) -> None:
-        optimizer = trainer.optimizers[self.optimizer]
-        while (rung := sweep.next()) is not None:
-            if rung.restart:
-                loan.rewind()
-            param_groups.set_value(optimizer, "lr", rung.lr, ratio)
-            loss = loan.step()
-            if loan.called_back:
-                sweep.interrupt()
-                return
-            sweep.update(loss)
+    def _sweep(
+        self, trainer: Trainer, sweep: Sweep, ratio: Sequence[float], started: bool
+    ) -> SweepData:
+        with (
+            sweep_bar(trainer) as bar,
+            borrowed(
+                trainer, started=started, optimizer=self.optimizer, where=self.snapshot
+            ) as loan,
+        ):
+            while (rung := sweep.next()) is not None:
+                if rung.restart:
+                    loan.rewind()
+                try:
+                    loss = loan.step(rung.lr, ratio)
+                except StopIteration:  # the data ran out for good
+                    sweep.interrupt()
+                    break
+                if loan.step.called_back:
+                    sweep.interrupt()
+                    break
+                sweep.update(loss)
+                bar.step(rung.lr, loss, sweep.num_steps)
+            bar.end(sweep.curve())
+        return loan.data
 
     def _read(
         self,
-        trainer: Trainer,
         sweep: Sweep,
-        not_restored: tuple[str, ...],
-        ratio: Sequence[float],
+        context: dict[str, Any],
+        not_restored: tuple[str, ...] = (),
+        remarks: tuple[str, ...] = (),
     ) -> RangeTestResult:
         curve = sweep.curve()
-        name = type(trainer.optimizers[self.optimizer]).__name__
-        suggestion = suggest(curve, self.suggester, optimizer=name)
+        suggestion = suggest(curve, self.suggester, optimizer=context["optimizer"])
         ended = curve.stop_reason is not StopReason.INTERRUPTED
         return RangeTestResult(
             curve=curve,
             suggestion=suggestion,
-            context={"optimizer": name, **_context(trainer), "lr_ratios": list(ratio)},
+            context=context,
             applied=self.apply and suggestion.has_pick and ended,
             not_restored=not_restored,
+            diagnosis=remarks,
         )
 
     def _apply(self, trainer: Trainer, result: RangeTestResult) -> None:
-        rebase(trainer.optimizers[self.optimizer], self._schedulers(trainer), result)
+        optimizer = trainer.optimizers[self.optimizer]
+        schedulers = self._schedulers(trainer)
+        applied = rebase(optimizer, schedulers, result)
+        if len(trainer.optimizers) == 1:
+            announce(trainer, applied)
 
     def _schedulers(self, trainer: Trainer) -> list[Any]:
         """The configured schedulers of the swept optimizer."""
@@ -213,32 +220,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         return [one for one in configured if getattr(one, "optimizer", optimizer) is optimizer]
 
 
-def _check_strategy(trainer: Trainer) -> None:
-    names = [base.__name__ for base in type(trainer.strategy).__mro__]
-    supported = ("SingleDeviceStrategy", "DDPStrategy")
-    if not any(name in supported for name in names) or "SingleDeviceXLAStrategy" in names:
-        raise UnsupportedError(
-            f"the range test works under {' and '.join(supported)}, got {names[0]}; "
-            "measure on one device (devices=1) and give the rate to this run, or remove LRRangeTest"
-        )
-
-
-def _context(trainer: Trainer) -> dict[str, Any]:
-    """What the measurement holds for, as plain JSON values."""
-    loader = trainer.train_dataloader
-    seed = os.environ.get("PL_GLOBAL_SEED")
-    return {
-        "batch_size": getattr(loader, "batch_size", None),
-        "world_size": trainer.world_size,
-        "accumulate_grad_batches": trainer.accumulate_grad_batches,
-        "precision": str(trainer.precision),
-        "seed": None if seed is None else int(seed),
-        "epoch": trainer.current_epoch,
-    }
-
-
 def _stop(trainer: Trainer) -> None:
-    """End the fit before its first batch, minimum lengths or not."""
+    """End the fit before its next batch, minimum lengths or not."""
     trainer.should_stop = True
     trainer.fit_loop.min_epochs = 0
     trainer.fit_loop.epoch_loop.min_steps = None

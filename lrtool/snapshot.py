@@ -103,14 +103,8 @@ class Snapshot:
             for name, value in plain.items():
                 if attributes.get(name) is not value:
                     attributes[name] = value
-        with torch.no_grad():
-            for tensor, alias, copy, requires_grad, grad in self._tensors:
-                alias.copy_(copy)
-                if tensor.data_ptr() != alias.data_ptr() or tensor.shape != alias.shape:
-                    tensor.data = alias
-                if tensor.is_leaf:
-                    tensor.requires_grad_(requires_grad)
-                    tensor.grad = grad
+        for kept in self._tensors:
+            _restore_tensor(*kept)
         for array, saved_array in self._arrays:
             array[...] = saved_array
         for set_state, state in self._generators:
@@ -148,12 +142,11 @@ class Snapshot:
         return self._keep_attributes(thing)
 
     def _keep_tensor(self, tensor: Tensor) -> list[Any]:
-        if tensor.is_meta:
-            return []
+        if tensor.is_meta or tensor.is_inference() or not tensor.is_leaf:
+            return []  # nothing to copy, or nobody may write to it
         alias = tensor.detach()
         copy = alias.to("cpu", copy=True) if self._where == "cpu" else alias.clone()
-        grad = tensor.grad if tensor.is_leaf else None
-        self._tensors.append((tensor, alias, copy, tensor.requires_grad, grad))
+        self._tensors.append((tensor, alias, copy, tensor.requires_grad, tensor.grad))
         return []
 
     def _keep_attributes(self, thing: Any) -> list[Any]:
@@ -208,15 +201,34 @@ def uninterrupted() -> Iterator[None]:
             old(signal.SIGINT, None)
 
 
+@torch.no_grad()
+def _restore_tensor(
+    tensor: Tensor, alias: Tensor, copy: Tensor, requires_grad: bool, grad: Tensor | None
+) -> None:
+    """Write `copy` into the storage that `tensor` had, and have it point there again."""
+    alias.copy_(copy)
+    if tensor.data_ptr() != alias.data_ptr() or tensor.shape != alias.shape:
+        tensor.data = alias
+    tensor.requires_grad_(requires_grad)
+    tensor.grad = grad
+
+
 def _restore_dict(container: dict[Any, Any], saved: dict[Any, Any]) -> None:
     """Write differences only: guards of compiled code watch these dicts."""
-    if list(container) != list(saved):
+    if not _same_keys(container, saved):
         container.clear()
         container.update(saved)
         return
     for key, value in saved.items():
         if container[key] is not value:
             container[key] = value
+
+
+def _same_keys(one: dict[Any, Any], two: dict[Any, Any]) -> bool:
+    """Whether the keys are equal and in the same order; tensors count as equal when identical."""
+    return len(one) == len(two) and all(
+        a is b or (not isinstance(a, Tensor) and a == b) for a, b in zip(one, two, strict=True)
+    )
 
 
 def _restore_sequence(sequence: Any, items: list[Any]) -> None:

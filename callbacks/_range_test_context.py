@@ -1,0 +1,106 @@
+"""Where a range test can run, what its result holds for, and what must be said about it."""
+
+import os
+import warnings
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from torch.nn.parameter import is_lazy
+
+from lrtool import optimizers
+from lrtool.callbacks._lightning import Trainer
+from lrtool.errors import ArgumentError, UnsupportedError
+from lrtool.result import RangeTestResult
+from lrtool.sweep import SweepConfig
+
+__all__ = ["capped", "check_trainer", "context_of", "warn", "warn_if_elsewhere"]
+
+_STRATEGIES = ("SingleDeviceStrategy", "DDPStrategy")
+_BATCH = ("batch_size", "world_size", "accumulate_grad_batches")
+
+
+def check_trainer(trainer: Trainer, index: int) -> None:
+    """Refuse a set-up in which a sweep cannot work or would say nothing.
+
+    Args:
+        trainer: its strategy and optimizers set up.
+        index: which optimizer to sweep.
+
+    Raises:
+        UnsupportedError: for the strategy, the optimizer or the model.
+        ArgumentError: when there is no such optimizer.
+    """
+    names = [base.__name__ for base in type(trainer.strategy).__mro__]
+    if "SingleDeviceXLAStrategy" in names or not any(name in _STRATEGIES for name in names):
+        raise UnsupportedError(
+            f"a range test runs under {' and '.join(_STRATEGIES)}, got {names[0]}; measure on one "
+            "device (devices=1), write the rate into this run, and remove LRRangeTest from it"
+        )
+    count = len(trainer.optimizers)
+    if index >= count:
+        raise ArgumentError(
+            f"optimizer < {count} must hold, got optimizer={index}; "
+            f"configure_optimizers returned {count}"
+        )
+    swept = trainer.optimizers[index]
+    verdict = optimizers.capabilities_of(swept).range_test
+    if not verdict:
+        warnings.warn(
+            f"a range test says little about {type(swept).__name__}: {verdict.reason}",
+            stacklevel=2,
+        )
+    lazy = [name for name, one in trainer.lightning_module.named_parameters() if is_lazy(one)]
+    if lazy:
+        raise UnsupportedError(
+            f"every parameter must have its shape before a range test, got the lazy {lazy[0]!r}; "
+            "run one batch through the model in setup() or configure_model()"
+        )
+
+
+def capped(config: SweepConfig, trainer: Trainer, index: int) -> SweepConfig:
+    """`config`, without the rates that the optimizer would cut down unseen."""
+    can = optimizers.capabilities_of(trainer.optimizers[index])
+    cap = can.lr_cap(trainer.global_step + config.max_steps)
+    low, high = config.min_lr or 0.0, config.max_lr or inf
+    return replace(config, max_lr=cap) if low < cap < high else config
+
+
+def context_of(trainer: Trainer, index: int) -> dict[str, Any]:
+    """What a measurement taken now holds for, as plain JSON values."""
+    optimizer = trainer.optimizers[index]
+    seed = os.environ.get("PL_GLOBAL_SEED")
+    return {
+        "optimizer": type(optimizer).__name__,
+        "lr": [float(group["lr"]) for group in optimizer.param_groups],
+        "batch_size": getattr(trainer.train_dataloader, "batch_size", None),
+        "world_size": trainer.world_size,
+        "accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "precision": str(trainer.precision),
+        "seed": int(seed) if seed else None,
+        "epoch": trainer.current_epoch,
+        "global_step": trainer.global_step,
+    }
+
+
+def warn(result: RangeTestResult) -> None:
+    """Say what could not be given back, and that there was no pick to apply."""
+    for sentence in (*result.not_restored, *result.diagnosis):
+        warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
+
+
+def warn_if_elsewhere(trainer: Trainer, result: RangeTestResult) -> None:
+    """Say when a result is used under another effective batch than it was measured with."""
+    now = context_of(trainer, 0)
+    changed = {
+        name: (result.context[name], now[name])
+        for name in _BATCH
+        if name in result.context and result.context[name] != now[name]
+    }
+    if changed:
+        text = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in changed.items())
+        warnings.warn(
+            f"LRRangeTest: the rate in force was measured for another batch ({text}); "
+            "measure again with on_resume='run'",
+            stacklevel=2,
+        )
