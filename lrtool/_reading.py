@@ -17,25 +17,25 @@ FEWEST = 10
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """The descent of one pass, in units that do not depend on the loss's offset and scale.
+    """The descent over one range, smoothed, with its noise.
 
     Args:
         x: (g,) log10 LR on an even grid.
         value: (g,) smoothed loss, with spikes and explosions cut off.
         slope: (g,) its slope per decade.
+        error: (g,) standard deviation of the drop from base to value.
         base: the loss before anything happens.
         sigma: standard deviation of a single loss's noise.
-        points: how many finite losses it rests on.
-        density: points per decade.
+        end: log10 of the last rate tried.
     """
 
     x: FloatArray
     value: FloatArray
     slope: FloatArray
+    error: FloatArray
     base: float
     sigma: float
-    points: int
-    density: float
+    end: float
 
     @cached_property
     def lowest(self) -> int:
@@ -47,30 +47,30 @@ class Reading:
         """How far the smoothed loss fell below its start."""
         return self.base - float(self.value[self.lowest])
 
-    def falls_by(self, share: float) -> float:
-        """log10 LR at which the loss, on its way to the minimum, has fallen by `share` of its drop."""
-        above = np.flatnonzero(self.value[: self.lowest + 1] > self.base - share * self.drop)
-        return float(self.x[above[-1] if len(above) else 0])
-
-    @property
-    def noise(self) -> float:
-        """Standard deviation of the smoothed loss."""
-        effective = max(1.0, self.density * WIDTH * 2 * np.sqrt(np.pi))
-        return self.sigma / float(np.sqrt(effective))
-
     @property
     def signal(self) -> float:
-        """The drop in standard deviations of the smoothed loss; infinite without noise."""
+        """The drop in standard deviations of itself; infinite without noise."""
         if self.drop <= 0:
             return 0.0
-        return self.drop / self.noise if self.noise > 0 else np.inf
+        error = float(self.error[self.lowest])
+        return self.drop / error if error > 0 else np.inf
+
+    @property
+    def roughness(self) -> float:
+        """Noise of a single loss as a share of the drop; infinite without a drop."""
+        return self.sigma / self.drop if self.drop > 0 else np.inf
+
+    def falls_by(self, share: float) -> float:
+        """log10 LR at which the loss, on its way down, has fallen by `share` of its drop."""
+        above = np.flatnonzero(self.value[: self.lowest + 1] > self.base - share * self.drop)
+        return float(self.x[above[-1] if len(above) else 0])
 
 
 def read(curve: LossCurve) -> Reading | None:
     """Read the last range `curve` swept; None when it has too few finite losses.
 
-    Passes that start at the same rate are pooled. Earlier, wider passes started from the same weights,
-    so they tell what the loss was before anything happened.
+    Passes that start at the same rate are pooled. Earlier, wider passes started from the same
+    weights, so they tell what the loss was before anything happened.
     """
     assert curve.passes is not None
     if len(curve) == 0:
@@ -78,20 +78,32 @@ def read(curve: LossCurve) -> Reading | None:
     starts = {int(k): float(curve.lr[curve.passes == k][0]) for k in np.unique(curve.passes)}
     last = starts[max(starts)]
     main = np.isin(curve.passes, [k for k, start in starts.items() if start == last])
-    finite = main & np.isfinite(curve.loss)
-    count = int(finite.sum())
+    usable = np.isfinite(curve.loss)
+    count = int((main & usable).sum())
     if count < FEWEST:
         return None
-    order = np.argsort(curve.lr[finite], kind="stable")
-    x, y = np.log10(curve.lr[finite])[order], curve.loss[finite][order]
-    sigma = noise_scale(curve.loss[finite])
-    below = curve.loss[~main & np.isfinite(curve.loss) & (curve.lr < last)]
-    base = float(np.median(np.concatenate([below, y[: max(5, count // 10)]])))
+    order = np.argsort(curve.lr[main & usable], kind="stable")
+    x, y = np.log10(curve.lr[main & usable])[order], curve.loss[main & usable][order]
+    sigma = noise_scale(curve.loss[main & usable])
+    below = curve.loss[~main & usable & (curve.lr < last)]
+    untouched = np.concatenate([below, y[: max(5, count // (10 if len(below) else 5))]])
+    base = float(np.median(untouched))
+    # A median is 1.25 times as uncertain as a mean.
+    base_error = 1.25 * sigma / len(untouched) ** 0.5
+    y = _without_spikes(y, 4 * sigma)
     smoothed = local_line(x, np.minimum(y, base + 8 * sigma), width=WIDTH).value
     drop = max(base - float(smoothed.min()), 0.0)
-    # Losses above the start say "too high", not how much: cut there, a spike or an explosion moves
-    # nothing beside it.
-    cut = np.minimum(y, base + max(drop, 3 * sigma))
+    # Losses above the start say "too high", not how much: cut there, an explosion moves nothing
+    # beside it.
+    cut = np.minimum(y, base + max(0.5 * drop, 3 * sigma))
     fit = local_line(x, cut, width=WIDTH)
-    span = max(float(x[-1] - x[0]), 1e-9)
-    return Reading(fit.x, fit.value, fit.slope, base, sigma, count, count / span)
+    error = np.hypot(fit.spread * sigma, base_error)
+    end = float(np.log10(curve.lr[main][-1]))
+    return Reading(fit.x, fit.value, fit.slope, error, base, sigma, end)
+
+
+def _without_spikes(y: FloatArray, tolerance: float) -> FloatArray:
+    """Cut what stands out by more than `tolerance` above the median of its five neighbours."""
+    padded = np.concatenate([y[2:0:-1], y, y[-2:-4:-1]])
+    around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    return np.minimum(y, around + tolerance)

@@ -24,13 +24,13 @@ class LocalLine:
         x: (g,) nodes, log10 LR, evenly spaced.
         value: (g,) the line's value at the node.
         slope: (g,) its slope, per decade.
-        weight: (g,) effective number of points in it; 0 where there are none.
+        spread: (g,) standard deviation of the value, for noise of standard deviation 1.
     """
 
     x: FloatArray
     value: FloatArray
     slope: FloatArray
-    weight: FloatArray
+    spread: FloatArray
 
 
 def local_line(x: FloatArray, y: FloatArray, *, width: float) -> LocalLine:
@@ -57,20 +57,26 @@ def local_line(x: FloatArray, y: FloatArray, *, width: float) -> LocalLine:
     reach = np.arange(-_REACH * _BINS_PER_WIDTH, _REACH * _BINS_PER_WIDTH + 1)
     kernel = np.exp(-0.5 * (reach / _BINS_PER_WIDTH) ** 2)
 
-    def moment(values: FloatArray | None) -> FloatArray:
+    def moment(values: FloatArray | None, kernel: FloatArray) -> FloatArray:
         gathered = np.bincount(where, values, minlength=bins).astype(np.float64)
         return np.convolve(gathered, kernel)[len(reach) // 2 : len(reach) // 2 + bins]
 
-    s0, su, suu, sv, suv = (moment(m) for m in (None, u, u * u, v, u * v))
-    at = nodes - middle
+    s0, su, suu, sv, suv = (moment(m, kernel) for m in (None, u, u * u, v, u * v))
+    q0, qu, quu = (moment(m, kernel**2) for m in (None, u, u * u))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_u, mean_v = su / s0, sv / s0
         variance = suu / s0 - mean_u**2
-        slope = (suv / s0 - mean_u * mean_v) / variance
-    # A node that sees one rate only has a value but no slope.
-    slope = np.where(variance > 1e-6 * width**2, slope, 0.0)
-    value = centre + mean_v + slope * (at - mean_u)
-    return LocalLine(nodes, value, slope, s0)
+        # A node that sees one rate only has a value but no slope.
+        tilts = variance > 1e-6 * width**2
+        slope = np.where(tilts, (suv / s0 - mean_u * mean_v) / variance, 0.0)
+        away = nodes - middle - mean_u
+        # The value weighs v_j by w_j (1 + tilt (u_j - mean_u)) / s0; squared, these add up.
+        tilt = np.where(tilts, away / variance, 0.0)
+        squares = q0 + 2 * tilt * (qu - mean_u * q0)
+        squares += tilt**2 * (quu - 2 * mean_u * qu + mean_u**2 * q0)
+        spread = np.sqrt(np.maximum(squares, 0.0)) / s0
+    value = centre + mean_v + slope * away
+    return LocalLine(nodes, value, slope, spread)
 
 
 def smooth(lr: FloatArray, loss: FloatArray, *, width: float = 0.25) -> FloatArray:
