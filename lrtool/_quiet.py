@@ -5,8 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lrtool.callbacks._lightning import lightning_modules
-
 __all__ = ["quiet"]
 
 _LOGGERS = (
@@ -30,6 +28,8 @@ _ADVICE = (
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hold back banners, progress in words and advice on speed; errors and other warnings pass."""
+    from lrtool.callbacks._lightning import lightning_modules
+
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

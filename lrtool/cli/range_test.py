@@ -2,12 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrtool._quiet import quiet
 from lrtool._terminal import ascii_only, show, show_table, strong, width
 from lrtool.cli._out import command_line, folder_to_write, print_json
 from lrtool.cli._target import load_target
+from lrtool.cli._trainer import trainer_kwargs
 
 if TYPE_CHECKING:
     from lrtool.result import RangeTestResult
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace) -> None:
     out = None if arguments.out is None else folder_to_write(arguments.out)
     model_fn, data = load_target(arguments.target)
     with quiet():
-        result = _measure(arguments, model_fn, data)
+        trainer = trainer_kwargs(arguments)
+        result = _measure(arguments, model_fn, data, trainer)
     if out is not None:
         _write(result, out, arguments.seed)
     if arguments.json:
@@ -66,7 +68,9 @@ def _write(result: "RangeTestResult", folder: Path, seed: int) -> None:
     write_report(folder / "range_test.html", sections, title="Range test")
 
 
-def _measure(arguments: argparse.Namespace, model_fn: object, data: object) -> "RangeTestResult":
+def _measure(
+    arguments: argparse.Namespace, model_fn: object, data: object, trainer: dict[str, Any]
+) -> "RangeTestResult":
     from lrtool.cli._model import build_model
     from lrtool.tuner import range_test
 
@@ -75,7 +79,6 @@ def _measure(arguments: argparse.Namespace, model_fn: object, data: object) -> "
         "repeats": arguments.repeats, "suggester": arguments.suggester,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
-    trainer = {"accelerator": arguments.accelerator, "devices": 1}
     model = build_model(model_fn, arguments.seed)
     return range_test(model, data, trainer_kwargs=trainer, **options)
 

@@ -3,15 +3,13 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lrtool._terminal import show
 from lrtool.cli._out import command_line, file_to_write, print_json
-from lrtool.errors import ArgumentError, FileFormatError
+from lrtool.cli._study import read_study
 
 if TYPE_CHECKING:
-    from optuna import Study
-
     from lrtool.report import Section
 
 __all__ = ["run"]
@@ -31,26 +29,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _sections(study: str, name: str | None) -> "tuple[str, list[Section]]":
-    if "://" not in study:
-        _exists(study)
-        if _is_range_test(Path(study)):
-            return _range_test_sections(Path(study))
+    if "://" not in study and _is_range_test(Path(study)):
+        return _range_test_sections(Path(study))
     return _study_sections(study, name)
-
-
-def _exists(path: str) -> None:
-    if not Path(path).is_file():
-        raise FileFormatError(
-            f"STUDY must be a file that exists or a database URL, got {path!r}; lrtool tune and "
-            "lrtool demo write study.journal into their folder"
-        )
 
 
 def _is_range_test(path: Path) -> bool:
     """Whether this is one JSON object with a format of lrtool's: a journal has many."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, OSError):
         return False
     return isinstance(data, dict) and str(data.get("format", "")).startswith("lrtool.RangeTest")
 
@@ -69,7 +57,7 @@ def _study_sections(url: str, name: str | None) -> "tuple[str, list[Section]]":
     from lrtool.search.result import TuneResult
     from lrtool.search.study import SETTINGS, load_definition
 
-    study = _load(url, name)
+    study = read_study(url, name)
     title = f"Search {study.study_name}"
     if SETTINGS not in study.user_attrs:  # made by plain Optuna: all that Optuna knows is shown
         found = search_section({"": study}, importance=importance(study))
@@ -79,37 +67,3 @@ def _study_sections(url: str, name: str | None) -> "tuple[str, list[Section]]":
         study, definition.space, definition.range_test, dict(study.user_attrs[SETTINGS]), url
     )
     return title, tune_sections(result, command=command_line())
-
-
-def _load(url: str, name: str | None) -> "Study":
-    import optuna
-
-    from lrtool.errors import LRToolError
-    from lrtool.search.storage import open_storage
-
-    try:
-        storage = open_storage(url, name or "").storage
-        known = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
-    except LRToolError:
-        raise
-    except Exception as error:  # a half-written journal, a database that does not answer
-        raise FileFormatError(
-            f"STUDY must be an Optuna journal file or database, got {url!r}; reading it raised "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    return optuna.load_study(study_name=_which(name, known, url), storage=storage)
-
-
-def _which(name: str | None, known: list[str], url: str) -> Any:
-    if name is None and len(known) == 1:
-        return known[0]
-    if name in known:
-        return name
-    found = ", ".join(map(repr, known)) or "none"
-    asked = "no --study-name" if name is None else repr(name)
-    raise ArgumentError(
-        f"--study-name must be one of the studies in {url} ({found}), got {asked}; "
-        f"add --study-name {known[0]!r}"
-        if known
-        else f"STUDY must hold a study, got {url!r} with none"
-    )

@@ -8,6 +8,7 @@ from lrtool._quiet import quiet
 from lrtool._terminal import show, show_table, strong
 from lrtool.cli._out import command_line, folder_to_write, print_json
 from lrtool.cli._target import load_target
+from lrtool.cli._trainer import trainer_kwargs
 
 if TYPE_CHECKING:
     from lrtool.search.result import TuneResult
@@ -22,7 +23,9 @@ def run(arguments: argparse.Namespace) -> None:
     schedules = tuple(arguments.schedule or ("one_cycle",))
     for name in schedules:
         one_of("schedule", name, SCHEDULES)
-    integer(1, trials=arguments.trials)
+    for option in ("trials", "max_epochs", "max_steps"):
+        if getattr(arguments, option) is not None:
+            integer(1, **{option: getattr(arguments, option)})
     require(
         arguments.max_epochs is not None or arguments.max_steps is not None,
         "--max-epochs or --max-steps", "say how long a trial is: --max-epochs 10",
@@ -59,7 +62,7 @@ def _search(
         storage=arguments.storage,
         study_name=arguments.study_name,
         seed=arguments.seed,
-        trainer_kwargs={"accelerator": arguments.accelerator, "devices": 1},
+        trainer_kwargs=trainer_kwargs(arguments),
         out_dir=arguments.out,
         keep="best",
     )

@@ -1,0 +1,81 @@
+"""STUDY: a study opened to be read. Nothing is created, locked or written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lrtool._optional import optional_import
+from lrtool.errors import ArgumentError, FileFormatError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+
+__all__ = ["read_study"]
+
+
+def read_study(url: str, name: str | None) -> "Study":
+    """Open the study `name`, or the only one there is.
+
+    Args:
+        url: an Optuna journal file, or a database's URL.
+        name: the study's name; None when there is only one.
+
+    Raises:
+        ArgumentError: when there is no study of that name, or several and no name.
+        FileFormatError: when there is nothing of Optuna's.
+    """
+    import optuna
+
+    try:
+        storage = _storage(url)
+        known = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
+    except ImportError:
+        raise
+    except Exception as error:  # whatever a damaged file or an absent server brings about
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileFormatError(
+            f"STUDY must be an Optuna journal file or database, got {_shown(url)!r}: {reason}"
+        ) from error
+    return optuna.load_study(study_name=_which(name, known, url), storage=storage)
+
+
+def _storage(url: str) -> "BaseStorage":
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return JournalStorage(JournalFileBackend(_file(url)))
+    if scheme == "sqlite":
+        _file(rest.removeprefix("/").partition("?")[0])
+    if scheme == "postgresql":
+        optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
+        url = f"postgresql+psycopg://{rest}"
+    return RDBStorage(url, skip_table_creation=True)
+
+
+def _file(path: str) -> str:
+    if not Path(path).is_file():
+        raise FileFormatError("there is no such file; lrtool tune and demo write study.journal")
+    return path
+
+
+def _which(name: str | None, known: list[str], url: str) -> Any:
+    if name in known:
+        return name
+    if name is None and len(known) == 1:
+        return known[0]
+    if not known:
+        raise FileFormatError(f"STUDY must hold a study, got {_shown(url)!r} with none in it")
+    asked = "none" if name is None else repr(name)
+    raise ArgumentError(
+        f"--study-name must be one of {', '.join(map(repr, known))}, got {asked}; "
+        f"add --study-name {known[0]!r}"
+    )
+
+
+def _shown(url: str) -> str:
+    """The URL without a password."""
+    password = urlsplit(url).password if "://" in url else None
+    return url.replace(f":{password}@", ":***@") if password else url

@@ -1,0 +1,134 @@
+"""Bad input: rule, value, remedy in one line, exit code 2, no traceback, nothing written."""
+
+from pathlib import Path
+
+import pytest
+from support import targets
+
+from lrtool.cli import main
+
+GOOD = "target.py:make"
+
+CASES = {
+    "swapped bounds": ("range-test", GOOD, "--min-lr", "1", "--max-lr", "1e-8"),
+    "NaN bound": ("range-test", GOOD, "--min-lr", "nan"),
+    "NaN upper bound": ("range-test", GOOD, "--max-lr", "nan"),
+    "zero bound": ("range-test", GOOD, "--min-lr", "0"),
+    "negative bound": ("range-test", GOOD, "--max-lr", "-1"),
+    "infinite bound": ("range-test", GOOD, "--max-lr", "inf"),
+    "bound that is no number": ("range-test", GOOD, "--max-lr", "high"),
+    "one step": ("range-test", GOOD, "--num-steps", "1"),
+    "no steps": ("range-test", GOOD, "--num-steps", "0"),
+    "negative steps": ("range-test", GOOD, "--num-steps", "-5"),
+    "no repeats": ("range-test", GOOD, "--repeats", "0"),
+    "unknown suggester": ("range-test", GOOD, "--suggester", "steepestt"),
+    "unknown accelerator": ("range-test", GOOD, "--accelerator", "warp"),
+    "target without a function": ("range-test", "target.py"),
+    "target whose file is not there": ("range-test", "nothere.py:make"),
+    "target whose module is not there": ("range-test", "not.there:make"),
+    "target that does not import": ("range-test", "broken.py:make"),
+    "target that names nothing": ("range-test", "target.py:nothere"),
+    "target that is a number": ("range-test", "target.py:A_NUMBER"),
+    "target that raises": ("range-test", "target.py:raises"),
+    "target that returns no pair": ("range-test", "target.py:not_a_pair"),
+    "target that makes no module": ("range-test", "target.py:not_a_module"),
+    "no training data": ("range-test", "target.py:no_data"),
+    "empty training data": ("range-test", "target.py:empty_data"),
+    "out that is a file": ("range-test", GOOD, "--out", "target.py"),
+    "out under a file": ("range-test", GOOD, "--out", "target.py/below"),
+    "unknown schedule": ("schedule", "one_cicle"),
+    "schedule without its parameters": ("schedule", "one_cycle"),
+    "schedule with an unknown parameter": ("schedule", "constant", "rate=1"),
+    "schedule with a NaN": ("schedule", "constant", "lr=nan"),
+    "schedule with swapped rates": (
+        "schedule", "triangular", "max_lr=0.1", "min_lr=1", "step_size_up=10",
+    ),
+    "schedule with a word": ("schedule", "constant", "lr=high"),
+    "parameter without a value": ("schedule", "constant", "lr"),
+    "no steps of a schedule": ("schedule", "constant", "lr=1", "--steps", "0"),
+    "plot into an unknown format": ("schedule", "constant", "lr=1", "--plot", "x.docx"),
+    "plot into a folder not there": ("schedule", "constant", "lr=1", "--plot", "no/x.png"),
+    "unknown optimizer": ("optimizers", "adamm"),
+    "unknown schedule to tune": (
+        "tune", GOOD, "--max-epochs", "1", "--schedule", "one_cicle",
+    ),
+    "no trials": ("tune", GOOD, "--max-epochs", "1", "--trials", "0"),
+    "no length of a trial": ("tune", GOOD),
+    "no epochs": ("tune", GOOD, "--max-epochs", "0"),
+    "unknown mode": ("tune", GOOD, "--max-epochs", "1", "--mode", "up"),
+    "storage that is no study": ("tune", GOOD, "--max-epochs", "1", "--storage", "target.py"),
+    "storage of an unknown kind": (
+        "tune", GOOD, "--max-epochs", "1", "--storage", "mongo://host/db",
+    ),
+    "study that is not there": ("report", "nothere.journal"),
+    "study that is a folder": ("report", "."),
+    "study that is something else": ("report", "target.py"),
+    "study that is empty": ("report", "empty.journal"),
+    "study that is cut off": ("report", "cut.journal"),
+    "study that is other JSON": ("report", "other.json"),
+    "study that is a damaged result": ("report", "damaged.json"),
+    "database that is not there": ("report", "sqlite:///nothere.db"),
+    "report into a folder not there": ("report", "nothere.journal", "--out", "no/r.html"),
+    "demo into a file": ("demo", "--out", "target.py"),
+    "unknown command": ("fly",),
+    "no command": (),
+    "unknown option": ("demo", "--faster"),
+    "seed that is no number": ("demo", "--seed", "x"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "target.py").write_text(targets.GOOD)
+    (tmp_path / "broken.py").write_text(targets.BROKEN)
+    (tmp_path / "empty.journal").write_text("")
+    (tmp_path / "cut.journal").write_text('{"op_code": 0, "worker_id": "a", "study_na')
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    (tmp_path / "damaged.json").write_text('{"format": "lrtool.RangeTestResult/1"}')
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+        if "__pycache__" not in path.parts
+    }
+
+
+def exit_code(words: tuple[str, ...]) -> int:
+    try:
+        return main(words)
+    except SystemExit as end:  # argparse's way
+        assert isinstance(end.code, int)
+        return end.code
+
+
+@pytest.mark.parametrize("words", CASES.values(), ids=CASES)
+def test_bad_input_is_refused_in_one_line(
+    words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(folder)
+    assert exit_code(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.strip().splitlines()
+    assert line.startswith("lrtool: ")
+    assert "Traceback" not in line
+    assert contents(folder) == before
+
+
+def test_the_remedy_guesses_what_was_meant(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["schedule", "one_cicle"])
+    assert "did you mean 'one_cycle'?" in capsys.readouterr().err
+    main(["range-test", GOOD, "--min-lr", "1", "--max-lr", "0.1"])
+    assert "min_lr=1.0, max_lr=0.1; did you swap them?" in capsys.readouterr().err
+
+
+def test_traceback_on_request(folder: Path) -> None:
+    from lrtool.errors import ArgumentError
+
+    with pytest.raises(ArgumentError, match="TARGET"):
+        main(["range-test", "target.py", "--traceback"])

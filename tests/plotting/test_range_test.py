@@ -1,0 +1,181 @@
+"""What stands on the picture of a range test, read back from its artists."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from support.results import a_curve, a_result, a_suggestion, no_pick, nothing_finite
+
+from lrtool.plotting import plot_range_test, plot_slope, plot_suggestions, style
+from lrtool.plotting.style import ink
+from lrtool.result import RangeTestResult
+from lrtool.suggest import Suggestion
+from lrtool.types import Status, StopReason
+
+
+def an_ax(size: tuple[float, float] = (6.4, 4.0)) -> Axes:
+    return Figure(figsize=size).subplots()
+
+
+def drawn(ax: Axes) -> None:
+    """Render: what cannot be drawn fails here."""
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    FigureCanvasAgg(figure).draw()
+
+
+def uprights(ax: Axes) -> list[float]:
+    """Where lines stand upright over the whole height."""
+    lines = (np.asarray(line.get_xdata(), dtype=float) for line in ax.get_lines())
+    return sorted(float(x[0]) for x in lines if len(x) == 2 and x[0] == x[1])
+
+
+def words(ax: Axes) -> str:
+    return " ".join(text.get_text() for text in ax.texts)
+
+
+def test_marks_stand_at_the_rates() -> None:
+    ax = plot_range_test(a_result(), an_ax())
+    drawn(ax)
+    assert uprights(ax) == pytest.approx([1e-4, 1e-3, 1e-2, 1.0])  # the last one: divergence
+    assert "lr 0.001" in words(ax)
+    assert "max 0.01" in words(ax)
+    assert "diverged" in words(ax)
+
+
+def test_the_interval_is_a_band() -> None:
+    ax = plot_range_test(a_result(), an_ax())
+    band = next(patch for patch in ax.patches if patch.get_label() == "80% interval")
+    box = band.get_path().get_extents(band.get_patch_transform())
+    assert (box.x0, box.x1) == pytest.approx((5e-4, 5e-3))
+
+
+def test_every_finite_loss_is_drawn_and_divergence_does_not_flatten_the_descent() -> None:
+    result = a_result()
+    ax = plot_range_test(result, an_ax())
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
+    assert sorted(points[:, 0]) == pytest.approx(sorted(result.curve.lr))
+    low, high = ax.get_ylim()
+    assert low <= 0.5
+    assert 2.0 < high < 4.0
+    above = result.curve.loss > high
+    assert above.any()
+    assert points[np.isin(points[:, 0], result.curve.lr[above]), 1] == pytest.approx(high)
+
+
+def test_the_smoothed_line_is_the_curve_s() -> None:
+    result = a_result()
+    ax = plot_range_test(result, an_ax())
+    line = next(line for line in ax.get_lines() if line.get_label() == "smoothed")
+    assert np.array_equal(np.asarray(line.get_ydata()), result.curve.smoothed)
+
+
+def test_ticks_are_powers_of_ten() -> None:
+    ax = plot_range_test(a_result(), an_ax())
+    ticks = np.log10(ax.get_xticks())
+    assert np.allclose(ticks, ticks.round())
+    assert ax.get_xscale() == "log"
+
+
+def test_a_bare_curve_has_no_marks() -> None:
+    ax = plot_range_test(a_curve(StopReason.COMPLETED), an_ax())
+    drawn(ax)
+    assert uprights(ax) == []
+
+
+@pytest.mark.parametrize("result", [no_pick(), nothing_finite()], ids=["flat", "nan"])
+def test_without_a_pick_nothing_is_marked(result: RangeTestResult) -> None:
+    for plot in (plot_range_test, plot_slope):
+        ax = plot(result, an_ax())
+        drawn(ax)
+        assert not [x for x in uprights(ax) if x < result.curve.lr[-1]]
+
+
+def test_small_axes_drop_the_words_and_keep_the_marks() -> None:
+    ax = plot_range_test(a_result(), an_ax((2, 2)))
+    drawn(ax)
+    assert words(ax) == ""
+    assert ax.get_legend() is None
+    assert len(uprights(ax)) == 4
+    labels = [t.label1 for t in ax.xaxis.get_major_ticks() if t.label1.get_text()]
+    assert 2 <= len(labels) <= 6
+
+
+def test_no_two_words_overlap_on_a_slide() -> None:
+    ax = plot_range_test(a_result(), an_ax((6.4, 4.0)))
+    drawn(ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    overlaps = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert not overlaps
+
+
+def test_nothing_is_shown_and_no_setting_stays_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(plt, "show", lambda *_: shown.append(1))
+    before = dict(mpl.rcParams)
+    ax = plot_range_test(a_result())
+    plt.close(ax.get_figure())  # type: ignore[arg-type]
+    assert shown == []
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_ink_contrasts_with_the_ground(theme: str) -> None:
+    with style(theme) as palette:  # type: ignore[arg-type]
+        ax = an_ax()
+        assert ink(ax) == palette
+    grounds = {"light": 1.0, "dark": 0.0}
+    assert abs(_luminance(palette.paper) - grounds[theme]) < 0.1
+    for colour in (palette.text, *palette.series[:2], palette.faint):
+        assert _contrast(colour, palette.paper) > 2.9
+
+
+def test_series_stay_apart_in_grey_and_for_the_colour_blind() -> None:
+    with style() as palette:
+        first, second = palette.series[:2]
+    for matrix in _BLINDNESS.values():
+        a, b = (matrix @ np.array(mpl.colors.to_rgb(colour)) for colour in (first, second))
+        assert np.linalg.norm(a - b) > 0.35
+
+
+def test_slope_is_lowest_where_the_loss_falls_fastest() -> None:
+    ax = plot_slope(a_result(), an_ax())
+    line = next(line for line in ax.get_lines() if line.get_label() == "slope")
+    x, y = (np.asarray(data, dtype=float) for data in line.get_data())
+    assert np.log10(x[np.argmin(y)]) == pytest.approx(-3, abs=0.1)
+    assert y.min() == pytest.approx(-1.5 * 3 / 4, rel=0.25)  # logistic slope, blurred by smoothing
+
+
+def test_suggestions_one_row_each() -> None:
+    none = Suggestion.none("valley", Status.NO_DESCENT, "flat")
+    ax = plot_suggestions({"auto": a_suggestion(), "$valley": none}, an_ax())
+    drawn(ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["auto", r"\$valley"]
+    assert "no pick: no_descent" in words(ax)
+
+
+# Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision
+# deficiency", IEEE TVCG 2009; severity 1.0.
+_BLINDNESS = {
+    "protan": np.array(
+        [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
+    ),
+    "deutan": np.array(
+        [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
+    ),
+}  # fmt: skip
+
+
+def _luminance(colour: str) -> float:
+    rgb = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def _contrast(a: str, b: str) -> float:
+    """WCAG 2.1 contrast ratio."""
+    high, low = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
