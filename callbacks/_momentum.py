@@ -1,19 +1,16 @@
-"""Which momentum schedule an optimizer can bear."""
+"""Which momentum schedule a plan means for an optimizer."""
 
 import warnings
-from math import prod
 from typing import Any, TypeAlias
 
-from lrtool import optimizers, param_groups
+from lrtool import param_groups
 from lrtool._check import require
 from lrtool.schedules import Horizon, Schedule, ScheduleLike, opposed, resolve
 
-__all__ = ["MomentumLike", "beta1_error", "momentum_schedule"]
+__all__ = ["MomentumLike", "momentum_schedule"]
 
 MomentumLike: TypeAlias = ScheduleLike | tuple[float, float] | None
 """A schedule of momentum; or a pair (low, high) that moves against the rate's cycle; or "auto"."""
-
-_TOLERATED = 0.1
 
 
 def momentum_schedule(
@@ -21,7 +18,7 @@ def momentum_schedule(
 ) -> Schedule | None:
     """The schedule `plan` means for `optimizer`, whose momentum was `momentum` before it began.
 
-    Returns None, with a warning unless the plan is "auto", where momentum cannot be scheduled.
+    Returns None, with a warning unless the plan is "auto", where there is no momentum to schedule.
     """
     keys = {param_groups.momentum_key(group) for group in optimizer.param_groups} - {None}
     if plan == "auto":
@@ -37,37 +34,8 @@ def momentum_schedule(
         return None
     if isinstance(plan, tuple):
         require(isinstance(cycle, Schedule), "one schedule of lr to move against", lr=cycle)
-        schedule: Schedule = opposed(cycle, low=plan[0], high=plan[1])
-    else:
-        assert plan is not None
-        schedule = resolve(plan, horizon)
-    if "betas" in keys and not optimizers.capabilities_of(optimizer).momentum_cycle:
-        _warn_of_bias(optimizer, schedule)
-    return schedule
-
-
-def beta1_error(schedule: Schedule, steps: int) -> float:
-    """The largest relative error of Adam's bias correction while beta1 follows `schedule`.
-
-    After k steps of a constant gradient the running mean is ``1 - prod(beta_i)`` of it, and Adam
-    divides by ``1 - beta_k ** k``. The two agree only while beta1 stands still.
-    """
-    betas = [schedule(step) for step in range(steps)]
-    errors = [
-        abs((1 - prod(betas[:k])) / (1 - betas[k - 1] ** k) - 1)
-        for k in range(1, steps + 1)
-        if betas[k - 1] < 1
-    ]
-    return max(errors, default=0.0)
-
-
-def _warn_of_bias(optimizer: Any, schedule: Schedule) -> None:
-    window = min(200, max(2, round(5 / max(1 - schedule(0), 0.025))))
-    error = beta1_error(schedule, window)
-    if error > _TOLERATED:
-        warnings.warn(
-            f"{type(optimizer).__name__} corrects its bias with the beta1 of the moment: moving "
-            f"beta1 this early makes updates up to {error:.0%} wrong; hold it still for the "
-            "first steps (lrtool.schedules.join) or leave momentum=None",
-            stacklevel=2,
-        )
+        low, high = plan
+        require(0 <= low <= high < 1, "0 <= low <= high < 1", momentum=plan)
+        return opposed(cycle, low=low, high=high)
+    assert plan is not None
+    return resolve(plan, horizon)

@@ -15,8 +15,8 @@ class SkipCounter:
     at no other time. Call `look` once a batch.
     """
 
-    def __init__(self) -> None:
-        self.total = 0
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
         self._scale: float | None = None
 
     def look(self, trainer: "Trainer") -> None:

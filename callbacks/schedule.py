@@ -1,34 +1,35 @@
 """ParamScheduler: writes schedules of rate, momentum and weight decay, step by step."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lrtool import param_groups
 from lrtool._check import integer, one_of, require
 from lrtool.callbacks._horizon import Position, horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
-from lrtool.callbacks._momentum import MomentumLike, momentum_schedule
+from lrtool.callbacks._momentum import MomentumLike
+from lrtool.callbacks._preview import Preview, preview_of
+from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.callbacks._skips import SkipCounter
+from lrtool.callbacks._writer import Writer
 from lrtool.durations import Duration, DurationLike
-from lrtool.errors import UnsupportedError
 from lrtool.param_groups import Knob
 from lrtool.result import RangeTestResult
-from lrtool.schedules import Horizon, Schedule, ScheduleLike, resolve
+from lrtool.schedules import Schedule, ScheduleLike
 
-__all__ = ["MomentumLike", "ParamScheduler", "active_schedule"]
+__all__ = ["ParamScheduler", "active_schedule"]
 
 
 class ParamScheduler(Callback):
     """Writes ``schedule(global_step)`` to the optimizer at the start of each training batch.
 
-    Nothing is counted: the value is a function of the Trainer's global step, so that a resumed run
-    writes what the uninterrupted one would have written. Steps are optimizer steps, whatever the
-    accumulation. The rate names the largest parameter group's; the others keep the ratio they have
-    when training begins (groups added later: when they join). Tensor rates are filled in place.
+    Nothing is counted: the value is a function of the Trainer's global step (less the steps that a
+    gradient scaler skipped), so that a resumed run writes what the uninterrupted one would have
+    written. Steps are optimizer steps, whatever the accumulation. The rate names the largest
+    parameter group's; the others keep the ratio they have when training begins (groups added
+    later: when they join). Tensor rates are filled in place. Past its end a schedule holds.
 
     Args:
         lr: a `Schedule`, a recipe (`lrtool.schedules.recipe("sgdr", T_0="10ep")`), the name of a
@@ -36,7 +37,7 @@ class ParamScheduler(Callback):
             name leaves open are the Trainer's; its rates are those of the `LRRangeTest` among the
             Trainer's callbacks, else of `range_test`, else the optimizer's own.
         momentum: the same for `momentum`, or `betas[0]` where there is none, in all groups alike.
-            A pair (low, high) moves against the cycle of `lr`; "auto" does so around the
+            A pair (low, high) moves against the cycle of `lr`. "auto" does so around the
             optimizer's own momentum m, from m - (1 - m) / 2 to m + (1 - m) / 2, and leaves alone
             an optimizer without momentum, with momentum 0, or with betas.
         weight_decay: the same for `weight_decay`; groups keep their ratios, and 0 stays 0.
@@ -50,8 +51,8 @@ class ParamScheduler(Callback):
 
     Raises:
         ArgumentError: when an argument is out of its range.
-        UnsupportedError: when training starts: a scheduler of the module already moves this
-            optimizer's rate, or the length of the run is unknown.
+        UnsupportedError: as training starts: another scheduler already moves this optimizer's
+            rate, or the length of the run is unknown.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ParamScheduler(Callback):
         on_length_change: Literal["stretch", "hold"] = "stretch",
     ) -> None:
         require(
-            any(part is not None for part in (lr, momentum, weight_decay)),
+            any(plan is not None for plan in (lr, momentum, weight_decay)),
             "a schedule for lr, momentum or weight_decay",
             lr=lr,
         )
@@ -89,20 +90,41 @@ class ParamScheduler(Callback):
         self._reset()
 
     def _reset(self) -> None:
-        self.horizon: Horizon | None = None
-        self._source: RangeTestResult | None = None
-        self._schedules: dict[Knob, Schedule | dict[str, Schedule]] = {}
-        self._ratios: dict[Knob, list[float]] = {}
-        self._momentum: float | None = None
+        self._writer = Writer(self._plans, self._saved)
+        self._skips = SkipCounter(self._saved.get("skipped", 0))
         self._num_batches: float | None = None
-        self._skips = SkipCounter()
-        self._warned_past_end = False
+        self._write_ahead = False
 
     @property
     def schedule(self) -> Schedule | None:
         """The rate's schedule once it is known: after the first training batch has begun."""
-        found = self._schedules.get("lr")
-        return found if isinstance(found, Schedule) else None
+        return self._writer.lr
+
+    @property
+    def schedules_lr(self) -> bool:
+        """Whether this callback writes the learning rate."""
+        return self._plans["lr"] is not None
+
+    def preview(self, trainer: Trainer, model: LightningModule, data: Any = None) -> Preview:
+        """What would be written at each step, of each group, computed before training.
+
+        Args:
+            trainer: the Trainer that will train; nothing in it changes.
+            model: its `configure_optimizers` is called.
+            data: a training loader, anything with `train_dataloader()`, or None for the model's.
+        """
+        return preview_of(
+            self._plans,
+            trainer,
+            model,
+            data,
+            asked=self.total_steps,
+            start_step=self.start_step,
+            optimizer=self.optimizer,
+            result=measured(trainer) or self.range_test,
+        )
+
+    # -- hooks -----------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget the last fit."""
@@ -110,51 +132,45 @@ class ParamScheduler(Callback):
             self._saved = {}
             self._reset()
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a rival before anything is computed."""
+        if self.schedules_lr:
+            refuse_rivals(self, trainer, self._optimizer(trainer))
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse what cannot work, before the first step."""
-        self._refuse_rivals(trainer)
+        """Refuse a run of unknown length, before the first step."""
         horizon_of(trainer, self.total_steps)
-        saved = self._saved
-        self._ratios = {knob: list(values) for knob, values in saved.get("ratios", {}).items()}
-        self._momentum = saved.get("momentum")
-        self._skips.total = saved.get("skipped", 0)
+        self._write_ahead = _is_read_before(self, trainer)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write early for a monitor that reads before this callback's turn."""
+        if self._write_ahead:
+            self._write(trainer, batch_idx=0)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Write this step's values."""
-        if self._num_batches != trainer.num_training_batches:
-            self._measure_run(trainer, batch_idx)
-            self._skips.look(trainer)
-        self._resolve(trainer)
-        self._write_step(trainer, trainer.global_step)
+        self._write(trainer, batch_idx)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count a step that was skipped for an overflow."""
         self._skips.look(trainer)
+        if self._write_ahead:
+            self._writer.write(self._optimizer(trainer), self._step(trainer))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain scalars and lists, under a kilobyte."""
-        if self.horizon is None:
-            return dict(self._saved)
-        horizon = self.horizon
-        return {
-            "total_steps": horizon.total_steps,
-            "lr": horizon.lr,
-            "min_lr": horizon.min_lr,
-            "max_lr": horizon.max_lr,
-            "momentum": self._momentum,
-            "skipped": self._skips.total,
-            "ratios": {knob: list(values) for knob, values in self._ratios.items()},
-        }
+        return {**self._writer.state(), "skipped": self._skips.total}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep what a checkpoint remembers until training starts."""
+        """Take up what a checkpoint remembers."""
         self._saved = dict(state_dict)
+        self._reset()
 
-    # -- the run ---------------------------------------------------------------------------------
+    # -- the work ----------------------------------------------------------------------------------
 
     def _optimizer(self, trainer: Trainer) -> Any:
         optimizers = trainer.optimizers
@@ -166,140 +182,33 @@ class ParamScheduler(Callback):
         )
         return optimizers[self.optimizer]
 
-    def _refuse_rivals(self, trainer: Trainer) -> None:
-        if self._plans["lr"] is None:
-            return
-        optimizer = self._optimizer(trainer)
-        for config in trainer.lr_scheduler_configs:
-            if getattr(config.scheduler, "optimizer", optimizer) is optimizer:
-                raise UnsupportedError(
-                    f"one scheduler moves an optimizer's rate, got {type(self).__name__} and the "
-                    f"module's {type(config.scheduler).__name__}; return only the optimizer from "
-                    "configure_optimizers, or remove the callback"
-                )
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            rival = callback is not self and _moves_lr(callback, self.optimizer)
-            if rival:
-                raise UnsupportedError(
-                    f"one scheduler moves an optimizer's rate, got {type(self).__name__} and "
-                    f"{type(callback).__name__}; keep one of the two callbacks"
-                )
+    def _step(self, trainer: Trainer) -> int:
+        """Where on the schedule the run stands."""
+        return int(trainer.global_step) - self._skips.total + self.start_step
 
-    def _measure_run(self, trainer: Trainer, batch_idx: int) -> None:
+    def _write(self, trainer: Trainer, batch_idx: int) -> None:
+        if self._num_batches != trainer.num_training_batches:
+            self._num_batches = trainer.num_training_batches
+            self._skips.look(trainer)
+            self._take_length(trainer, batch_idx)
+        optimizer = self._optimizer(trainer)
+        self._writer.resolve(optimizer, measured(trainer) or self.range_test)
+        step, horizon = self._step(trainer), self._writer.horizon
+        if horizon is not None and step >= horizon.total_steps:
+            self._writer.say(
+                f"the run goes on past the {horizon.total_steps} steps of its schedule: "
+                "the last value holds"
+            )
+        self._writer.write(optimizer, step)
+
+    def _take_length(self, trainer: Trainer, batch_idx: int) -> None:
         """Learn the run's length: at its first batch, and again when its data changes."""
-        self._num_batches = trainer.num_training_batches
         position = Position(trainer.global_step, trainer.current_epoch, batch_idx)
         horizon = horizon_of(trainer, self.total_steps, position)
         total = horizon.total_steps + (self.start_step if self.total_steps is None else 0)
-        if self._saved and self.on_length_change == "hold":
+        if "total_steps" in self._saved and self.on_length_change == "hold":
             total = self._saved["total_steps"]
-        self.horizon = replace(horizon, total_steps=total)
-        self._schedules = {}
-
-    def _resolve(self, trainer: Trainer) -> None:
-        """Make the schedules once, and again when a new measurement has come in."""
-        result = measured(trainer) or self.range_test
-        if self._schedules and result is self._source:
-            return
-        assert self.horizon is not None
-        self._source = result
-        optimizer = self._optimizer(trainer)
-        for knob in ("lr", "weight_decay"):
-            self._ratios.setdefault(knob, param_groups.ratios(optimizer, knob))
-        if self._momentum is None:
-            self._momentum = param_groups.get(optimizer, "momentum")
-        self.horizon = self._with_rates(optimizer, result)
-        self._schedules = self._built(optimizer, self.horizon)
-
-    def _with_rates(self, optimizer: Any, result: RangeTestResult | None) -> Horizon:
-        assert self.horizon is not None
-        if result is not None and result.suggestion.status.has_pick:
-            return replace(self.horizon, lr=result.lr, min_lr=result.min_lr, max_lr=result.max_lr)
-        if self._saved.get("max_lr") is not None:
-            saved = self._saved
-            return replace(
-                self.horizon, lr=saved["lr"], min_lr=saved["min_lr"], max_lr=saved["max_lr"]
-            )
-        own = param_groups.get(optimizer, "lr")
-        if result is not None:
-            warnings.warn(
-                f"the range test has no pick ({result.suggestion.reason}): the schedule takes the "
-                f"optimizer's own rate {own:g} as its highest",
-                stacklevel=2,
-            )
-        return replace(self.horizon, lr=own, max_lr=own, min_lr=None if own is None else own / 4)
-
-    def _built(
-        self, optimizer: Any, horizon: Horizon
-    ) -> dict[Knob, Schedule | dict[str, Schedule]]:
-        built: dict[Knob, Schedule | dict[str, Schedule]] = {}
-        for knob, plan in self._plans.items():
-            if plan is None:
-                continue
-            if isinstance(plan, Mapping):
-                built[knob] = self._per_group(optimizer, plan, horizon)
-            elif knob == "momentum":
-                moved = momentum_schedule(plan, built.get("lr"), optimizer, horizon, self._momentum)
-                if moved is not None:
-                    built[knob] = moved
-            else:
-                built[knob] = resolve(plan, horizon)
-        return built
-
-    def _per_group(
-        self, optimizer: Any, plans: Mapping[str, ScheduleLike], horizon: Horizon
-    ) -> dict[str, Schedule]:
-        groups = [group.get("name") for group in optimizer.param_groups]
-        for name in plans:
-            require(
-                name in groups,
-                "every schedule names a parameter group",
-                "give the groups a 'name'",
-                name=name,
-                groups=groups,
-            )
-        shares = dict(zip(groups, self._ratios["lr"], strict=True))
-        return {name: resolve(plan, _scaled(horizon, shares[name])) for name, plan in plans.items()}
-
-    def _admit_new_groups(self, optimizer: Any) -> None:
-        """Groups added since: their share of the largest group's present value."""
-        for knob, known in self._ratios.items():
-            groups = optimizer.param_groups
-            if len(groups) > len(known):
-                known.extend(param_groups.ratios(optimizer, knob)[len(known) :])
-
-    def _write_step(self, trainer: Trainer, global_step: int) -> None:
-        optimizer = self._optimizer(trainer)
-        self._admit_new_groups(optimizer)
-        step = global_step - self._skips.total + self.start_step
-        self._warn_past_end(step)
-        for knob, schedule in self._schedules.items():
-            self._write(optimizer, knob, schedule, step)
-
-    def _write(
-        self, optimizer: Any, knob: Knob, schedule: Schedule | dict[str, Schedule], step: int
-    ) -> None:
-        if isinstance(schedule, Schedule):
-            shares = self._ratios.get(knob)
-            if shares is not None:
-                shares = shares[: len(optimizer.param_groups)]
-            param_groups.set_value(optimizer, knob, schedule(step), shares)
-            return
-        values = [
-            schedule[name](step) if (name := group.get("name")) in schedule else None
-            for group in optimizer.param_groups
-        ]
-        param_groups.set_all(optimizer, knob, values)
-
-    def _warn_past_end(self, step: int) -> None:
-        assert self.horizon is not None
-        if step >= self.horizon.total_steps and not self._warned_past_end:
-            self._warned_past_end = True
-            warnings.warn(
-                f"step {step} is past the schedule's {self.horizon.total_steps} steps: "
-                "its last value holds from here",
-                stacklevel=2,
-            )
+        self._writer.set_horizon(replace(horizon, total_steps=total))
 
 
 def active_schedule(trainer: Trainer) -> Schedule | None:
@@ -310,18 +219,8 @@ def active_schedule(trainer: Trainer) -> Schedule | None:
     return None
 
 
-def _moves_lr(callback: object, optimizer: int) -> bool:
-    if isinstance(callback, ParamScheduler):
-        return callback._plans["lr"] is not None and callback.optimizer == optimizer
-    return type(callback).__name__ == "StochasticWeightAveraging"
-
-
-def _scaled(horizon: Horizon, share: float) -> Horizon:
-    """The horizon of a group that has `share` of the largest group's rate."""
-
-    def part(rate: float | None) -> float | None:
-        return None if rate is None else rate * share
-
-    return replace(
-        horizon, lr=part(horizon.lr), min_lr=part(horizon.min_lr), max_lr=part(horizon.max_lr)
-    )
+def _is_read_before(scheduler: ParamScheduler, trainer: Trainer) -> bool:
+    """Whether a LearningRateMonitor stands before `scheduler` in the list of callbacks."""
+    callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
+    before = callbacks[: callbacks.index(scheduler)]
+    return any(type(callback).__name__ == "LearningRateMonitor" for callback in before)

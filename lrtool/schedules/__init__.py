@@ -28,6 +28,7 @@ from lrtool.schedules.cyclical import (
     triangular2,
 )
 from lrtool.schedules.exponential import Exponential, exponential
+from lrtool.schedules.fit import misfits
 from lrtool.schedules.inverse import InverseSqrt, InverseTime, inverse_sqrt, inverse_time
 from lrtool.schedules.linear import Linear, linear
 from lrtool.schedules.one_cycle import OneCycle, one_cycle
@@ -87,6 +88,7 @@ __all__ = [
     "join",
     "lambda_",
     "linear",
+    "misfits",
     "multi_step",
     "names",
     "one_cycle",

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Literal
 
 from lrtool._check import integer, non_negative, one_of, require
@@ -68,7 +69,10 @@ class _Triangles(Schedule):
     @classmethod
     def fitted(cls, total_steps: int, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Four cycles fill the run."""
-        return {"step_size_up": max(1, total_steps // 8)}
+        period = max(2, ceil(total_steps / 4))
+        if "step_size_down" in given:
+            return {"step_size_up": max(1, period - (given["step_size_down"] or period // 2))}
+        return {"step_size_up": ceil(period / 2), "step_size_down": period // 2}
 
     @abstractmethod
     def _factor(self, index: int, step: float) -> float:

@@ -75,7 +75,7 @@ class OneCycle(Schedule):
         end = start / self.final_div_factor
         top = self._peak_step
         if step >= self.total_steps - 1:
-            return end if self.total_steps > 1 else start
+            return end
         if step <= top:
             return start + (self.max_lr - start) * self.height(step)
         if not self.three_phase:

@@ -38,6 +38,14 @@ class Horizon:
     def __post_init__(self) -> None:
         integer(1, total_steps=self.total_steps)
 
+    def scaled(self, factor: float) -> "Horizon":
+        """The horizon of a parameter group whose rates are `factor` times as large."""
+
+        def part(rate: float | None) -> float | None:
+            return None if rate is None else rate * factor
+
+        return replace(self, lr=part(self.lr), min_lr=part(self.min_lr), max_lr=part(self.max_lr))
+
     def steps(self, duration: "int | float | str | Duration") -> int:
         """Convert a duration ("10ep", "0.1dur", 500) to whole optimizer steps."""
         return Duration.parse(duration).steps(

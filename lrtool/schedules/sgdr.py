@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil, cos, log, log1p, pi
+from math import ceil, cos, log, log1p, pi, sqrt
 from typing import Any
 
 from lrtool._check import integer, non_negative, positive, require
@@ -88,10 +88,15 @@ class Sgdr(Schedule):
 
     @classmethod
     def fitted(cls, total_steps: int, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Three cycles fill the run; each twice as long as the one before, unless given."""
-        factor = given.get("T_mult", 2.0)
-        first = total_steps / (1 + factor + factor**2) if factor > 0 else total_steps
-        return {"T_0": max(1, ceil(first - 1e-9)), "T_mult": factor}
+        """Three cycles fill the run exactly; each about twice as long as the one before."""
+        if "T_mult" in given:
+            parts = 1 + given["T_mult"] + given["T_mult"] ** 2
+            return {"T_0": max(1, ceil(total_steps / parts - 1e-9))}
+        first = round(total_steps / 7)
+        if first < 1:
+            return {"T_0": 1, "T_mult": 2.0}
+        # 1 + m + m ** 2 = total_steps / first, solved for m
+        return {"T_0": first, "T_mult": (sqrt(4 * total_steps / first - 3) - 1) / 2}
 
     def _peak(self, index: int) -> float:
         return max(self.max_lr * self.decay**index, self.eta_min)
