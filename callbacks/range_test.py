@@ -144,6 +144,16 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         """Take the checkpoint's result."""
         self.result = RangeTestResult.from_dict(state_dict["result"])
 
+    def measure(self, trainer: Trainer) -> RangeTestResult:
+        """Sweep now, before the epoch that `trainer` is about to train; for other callbacks.
+
+        Args:
+            trainer: at `on_train_epoch_start`; `on_fit_start` of this callback came before.
+        """
+        self._run(trainer, started=True)
+        assert self.result is not None
+        return self.result
+
     def _run(self, trainer: Trainer, *, started: bool) -> None:
         self.result = None
         sweep = Sweep(capped(self.config, trainer, self.optimizer))
