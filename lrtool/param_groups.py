@@ -22,6 +22,7 @@ __all__ = [
     "ratios",
     "set_all",
     "set_value",
+    "split",
 ]
 
 Knob = Literal["lr", "momentum", "weight_decay"]
@@ -90,6 +91,34 @@ def set_all(optimizer: HasParamGroups, knob: Knob, values: Sequence[float | None
             if knob == "momentum":
                 _prepare_momentum(optimizer, group, value)
             _write(group, knob, value)
+
+
+def split(optimizer: HasParamGroups, label: Callable[[Any], int]) -> list[int]:
+    """Split the groups of `optimizer` in place, by a label of each parameter.
+
+    A part keeps its group's options. Parts of one group are ordered by label, and named after it.
+
+    Args:
+        optimizer: before its first step, or anyway without state that counts groups.
+        label: parameter -> label.
+
+    Returns:
+        One label a group, in the new order.
+    """
+    parts: list[ParamGroup] = []
+    labels: list[int] = []
+    for index, group in enumerate(optimizer.param_groups):
+        members: dict[int, list[Any]] = {}
+        for parameter in group["params"]:
+            members.setdefault(label(parameter), []).append(parameter)
+        for key in sorted(members):
+            part = {k: v.clone() if hasattr(v, "clone") else v for k, v in group.items()}
+            part["params"] = members[key]
+            part["name"] = f"{group.get('name', f'group{index}')}/layers{key}"
+            parts.append(part)
+            labels.append(key)
+    optimizer.param_groups[:] = parts
+    return labels
 
 
 def _read(group: ParamGroup, knob: Knob) -> float | None:
