@@ -1,20 +1,39 @@
 """Keeping a model's best weights, in memory or in a file, and giving them back bit for bit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrtool.errors import UnsupportedError
+from lrtool.weights import Weights, copy_weights, write_weights
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule, Trainer
 
-__all__ = ["BestWeights", "KeepBest", "copy_tensors", "write_tensors"]
+__all__ = ["BestWeights", "CycleSnapshot", "KeepBest", "refuse_sharded"]
 
 KeepBest: TypeAlias = Literal["cpu", "device", "checkpoint"]
+
+
+@dataclass(frozen=True)
+class CycleSnapshot:
+    """The weights of the best check of one cycle.
+
+    Args:
+        cycle: which, counted from 1.
+        value: the monitored value.
+        step: optimizer steps done.
+        weights: parameters and buffers, in host memory.
+    """
+
+    cycle: int
+    value: float
+    step: int
+    weights: Weights
 
 
 class BestWeights:
@@ -28,51 +47,48 @@ class BestWeights:
     """
 
     def __init__(self, keep: KeepBest, with_optimizer: bool, dirpath: str | Path | None) -> None:
-        self._keep = keep
+        self._device = None if keep == "device" else "cpu"
+        self._in_file = keep == "checkpoint"
         self._with_optimizer = with_optimizer
         self._dirpath = dirpath
         self.clear()
 
     def clear(self) -> None:
         """Forget what is kept."""
-        self._tensors: dict[str, Tensor] = {}
+        self._weights: Weights = {}
         self._optimizers: list[Any] = []
         self.path: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._tensors or self.path)
+        return bool(self._weights or self.path)
 
     def keep(self, trainer: "Trainer", module: "LightningModule") -> None:
         """Remember the weights as they are now."""
-        if self._keep == "checkpoint":
+        if self._in_file:
             self._save(trainer)
-            return
-        self._tensors = copy_tensors(module, self._keep)
+        else:
+            self._weights = copy_weights(module, self._device)
         if self._with_optimizer:
             states = [optimizer.state_dict() for optimizer in trainer.optimizers]
-            self._optimizers = [_copied(state, self._keep) for state in states]
+            self._optimizers = [_copied(state, self._device) for state in states]
 
     def restore(self, trainer: "Trainer", module: "LightningModule") -> None:
         """Write what is kept into `module` and the optimizers."""
         if self.path is not None:
-            saved = torch.load(self.path, map_location="cpu", weights_only=False)["state_dict"]
-            module.load_state_dict(saved)
+            saved = torch.load(self.path, map_location="cpu", weights_only=False)
+            module.load_state_dict(saved["state_dict"])
         else:
-            write_tensors(module, self._tensors)
+            write_weights(module, self._weights)
         for optimizer, state in zip(trainer.optimizers, self._optimizers, strict=False):
-            optimizer.load_state_dict(_copied(state, self._keep))
+            optimizer.load_state_dict(_copied(state, None))
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of the training has to hold."""
-        return {
-            "tensors": _copied(self._tensors, "cpu"),
-            "optimizers": _copied(self._optimizers, "cpu"),
-            "path": self.path,
-        }
+        return {"weights": self._weights, "optimizers": self._optimizers, "path": self.path}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-        self._tensors = dict(state["tensors"])
+        self._weights = dict(state["weights"])
         self._optimizers = list(state["optimizers"])
         self.path = state["path"]
 
@@ -85,50 +101,22 @@ class BestWeights:
             trainer.strategy.remove_checkpoint(old)
 
 
-def copy_tensors(module: nn.Module, where: str = "cpu") -> dict[str, Tensor]:
-    """Copies of every parameter and buffer of `module`, non-persistent ones included, by name."""
-    with torch.no_grad():
-        return {
-            name: tensor.detach().clone() if where == "device" else _to_cpu(tensor.detach())
-            for name, tensor in _tensors(module)
-        }
-
-
-def write_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Write copies back into the same tensors.
-
-    Raises:
-        UnsupportedError: when parameters or buffers were added, removed or reshaped since.
-    """
-    live = dict(_tensors(module))
-    changed = sorted(live.keys() ^ tensors.keys()) or [
-        name for name, tensor in live.items() if tensor.shape != tensors[name].shape
-    ]
-    if changed:
+def refuse_sharded(trainer: "Trainer") -> None:
+    """Weights cut up over ranks cannot be copied tensor by tensor."""
+    name = type(trainer.strategy).__name__
+    if any(word in name for word in ("FSDP", "DeepSpeed", "ModelParallel")):
         raise UnsupportedError(
-            "the model must have the same parameters and buffers as when its best weights were "
-            f"kept, got changes in {', '.join(changed[:5])}; use keep_best='checkpoint'"
+            f"keeping the best weights needs them whole on every rank, got {name}; use Lightning's "
+            "ModelCheckpoint with this strategy, and EarlyStopping with restore_best=False"
         )
-    with torch.no_grad():
-        for name, tensor in live.items():
-            tensor.copy_(tensors[name])
 
 
-def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
-
-
-def _to_cpu(tensor: Tensor) -> Tensor:
-    return tensor.to("cpu", copy=True)
-
-
-def _copied(value: Any, where: str) -> Any:
+def _copied(value: Any, device: str | None) -> Any:
     """A copy of nested dicts and lists whose tensors are copies too."""
     if isinstance(value, Tensor):
-        return value.detach().clone() if where == "device" else _to_cpu(value.detach())
+        return value.detach().to(device or value.device, copy=True)
     if isinstance(value, dict):
-        return {key: _copied(item, where) for key, item in value.items()}
+        return {key: _copied(item, device) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(item, where) for item in value)
+        return type(value)(_copied(item, device) for item in value)
     return value

@@ -9,6 +9,8 @@ from torch.optim import lr_scheduler
 
 from lrtool import param_groups
 from lrtool.callbacks.schedule import ParamScheduler
+from lrtool.errors import UnsupportedError
+from lrtool.schedules import Schedule
 from lrtool.stopping import Moment, Phase
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Clock:
     def __init__(self, schedule_aware: bool) -> None:
         self._aware = schedule_aware
         self._used_lr: float | None = None
+        self._has_cycles: bool | None = None
         self._ticks = -1
         self._ticked_at = -1
 
@@ -62,17 +65,25 @@ class Clock:
             return Phase.JUDGE if position.at_end else Phase.HOLD
         return Phase.RISE if self._aware and self.rising(trainer) else Phase.JUDGE
 
+    def demand_cycles(self, trainer: "Trainer") -> None:
+        """Refuse, at the first step, to count the cycles of a schedule that has none."""
+        if self._has_cycles is None:
+            self._has_cycles = _torch_cycles(trainer) is not None or _lrtool_cycles(trainer)
+        if not self._has_cycles:
+            raise UnsupportedError(
+                "counting in cycles needs a schedule with cycles, and the learning rate has none; "
+                "use for example SGDRScheduler or CyclicalScheduler, or count in '3ep' or '500step'"
+            )
+
     def at_cycle_end(self, trainer: "Trainer") -> bool:
         """Whether a cycle ends with the step just taken."""
         return self._position(trainer).at_end
 
     def rising(self, trainer: "Trainer") -> bool:
         """Whether the next step's rate is above the last one's."""
-        step = trainer.global_step
-        scheduler = _param_scheduler(trainer)
-        if scheduler is not None and scheduler.schedule is not None:
-            here = step + scheduler.start_step
-            return scheduler.schedule(here) > scheduler.schedule(max(here - 1, 0))
+        if (active := _active(trainer)) is not None:
+            schedule, here = active
+            return schedule(here) > schedule(max(here - 1, 0))
         now = _lr(trainer)
         return now is not None and self._used_lr is not None and now > self._used_lr
 
@@ -80,11 +91,12 @@ class Clock:
         step = trainer.global_step
         if not self._aware or step == 0:
             return _NO_CYCLES
-        scheduler = _param_scheduler(trainer)
-        if scheduler is not None and scheduler.schedule is not None:
-            here = step + scheduler.start_step
-            cycle = scheduler.schedule.cycle(here - 1)
-            return _NO_CYCLES if cycle is None else _Position(cycle.index + 1, here >= cycle.end)
+        if (active := _active(trainer)) is not None:
+            schedule, here = active
+            cycle = schedule.cycle(max(here - 1, 0))
+            if cycle is None or here > cycle.end:  # a tail after the last cycle is not one
+                return _NO_CYCLES
+            return _Position(cycle.index + 1, here == cycle.end)
         torch_scheduler = _torch_cycles(trainer)
         if torch_scheduler is None:
             return _NO_CYCLES
@@ -94,7 +106,9 @@ class Clock:
         fresh = self._ticked_at == step
         for index in count():
             end = _end_of_cycle(torch_scheduler, index)
-            if done < end or (done == end and fresh) or end == inf:
+            if end == inf:
+                return _NO_CYCLES
+            if done < end or (done == end and fresh):
                 return _Position(index + 1, done == end)
         raise AssertionError("cycles have no end")
 
@@ -120,11 +134,22 @@ def _lr(trainer: "Trainer") -> float | None:
     return param_groups.get(optimizers[0], "lr") if optimizers else None
 
 
-def _param_scheduler(trainer: "Trainer") -> ParamScheduler | None:
+def _active(trainer: "Trainer") -> tuple[Schedule, int] | None:
+    """The schedule of the learning rate that a callback writes, and where on it the run stands."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, ParamScheduler) and callback.schedule is not None:
-            return callback
+            return callback.schedule, callback._step(trainer)
     return None
+
+
+def _lrtool_cycles(trainer: "Trainer") -> bool:
+    """Whether lrtool's schedule has a cycle, now or at its end."""
+    active = _active(trainer)
+    if active is None:
+        return False
+    schedule, here = active
+    last = here if schedule.length is None else max(schedule.length - 1, 0)
+    return any(schedule.cycle(step) is not None for step in (here, last))
 
 
 def _torch_cycles(trainer: "Trainer") -> Any:

@@ -1,22 +1,22 @@
 """EarlyStopping: stop when a metric no longer improves, and give back the best weights."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrtool._check import integer, one_of, require
-from lrtool.callbacks._best_weights import BestWeights, KeepBest
-from lrtool.callbacks._horizon import horizon_of
+from lrtool.callbacks._best_weights import BestWeights, CycleSnapshot, KeepBest, refuse_sharded
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of, submodules
 from lrtool.callbacks._monitored import Monitored
 from lrtool.callbacks._stopping_clock import Clock, min_length_met
-from lrtool.durations import Duration, DurationLike
+from lrtool.callbacks._stopping_rules import needs_lengths, resolved, rules_for, unit_of
+from lrtool.durations import DurationLike
 from lrtool.errors import UnsupportedError
 from lrtool.stopping import (
     CONTINUE,
@@ -25,8 +25,14 @@ from lrtool.stopping import (
     Panel,
     Phase,
     StoppingReason,
-    StoppingRule,
     StoppingState,
+)
+from lrtool.weights import (
+    Ensemble,
+    average_weights,
+    copy_weights,
+    recompute_batch_norm,
+    with_weights,
 )
 
 __all__ = ["EarlyStopping"]
@@ -80,11 +86,13 @@ class EarlyStopping(_Base):
         schedule_aware: judge at the ends of the schedule's cycles only, and do not count checks
             while the learning rate is warming up.
         dirpath: folder of the file of keep_best="checkpoint"; by default the Trainer's root.
+        snapshots: keep the best weights of each of the last so many cycles.
 
     Attributes:
         stopping_reason: a `lrtool.stopping.StoppingReason`.
         stopping_reason_message: the reason in a sentence with the numbers.
         best_value: the best value of the first monitor, None before the first.
+        snapshots: a `CycleSnapshot` (cycle, value, step, weights) for each cycle kept.
         best_step: the optimizer steps done when it was measured; `best_epoch` likewise.
         wait_count: checks since the last improvement.
         stopped_epoch: the epoch training was stopped in, 0 if it was not.
@@ -119,10 +127,17 @@ class EarlyStopping(_Base):
         every_n_train_steps: int | None = None,
         schedule_aware: bool = True,
         dirpath: str | Path | None = None,
+        snapshots: int = 0,
     ) -> None:
         one_of("keep_best", keep_best, ("cpu", "device", "checkpoint"))
         if every_n_train_steps is not None:
             integer(1, every_n_train_steps=every_n_train_steps)
+        integer(0, snapshots=snapshots)
+        require(
+            schedule_aware or not (snapshots or _in_cycles(patience, start_from)),
+            "schedule_aware=True with cycles or the schedule's peak",
+            schedule_aware=schedule_aware,
+        )
         self.monitor = monitor  # type: ignore[assignment]
         self.min_delta = min_delta  # type: ignore[assignment]
         self.patience = patience  # type: ignore[assignment]
@@ -143,6 +158,7 @@ class EarlyStopping(_Base):
         self.every_n_train_steps = every_n_train_steps
         self.schedule_aware = schedule_aware
         self._check_on_train_epoch_end = check_on_train_epoch_end
+        self._max_snapshots = snapshots
         self._names = (monitor,) if isinstance(monitor, str) else tuple(monitor)
         self._panel = self._build_panel(None)
         self._best = BestWeights(keep_best, restore_optimizer, dirpath)
@@ -152,6 +168,7 @@ class EarlyStopping(_Base):
     def _reset(self) -> None:
         self._states = self._panel.start()
         self._best.clear()
+        self._snapshots: dict[int, CycleSnapshot] = {}
         self._decision = CONTINUE
         self._asked = False
         self._at, self._phase = Moment(), Phase.IGNORE
@@ -199,6 +216,41 @@ class EarlyStopping(_Base):
         return self._best.path
 
     @property
+    def snapshots(self) -> tuple[CycleSnapshot, ...]:
+        """The best weights of each of the last cycles, oldest first."""
+        return tuple(self._snapshots[cycle] for cycle in sorted(self._snapshots))
+
+    def averaged(
+        self,
+        model: nn.Module,
+        batches: Iterable[Any] | None = None,
+        forward: Callable[[nn.Module, Any], object] | None = None,
+    ) -> nn.Module:
+        """A copy of `model` with the mean of the snapshots' weights.
+
+        Args:
+            model: the trained model.
+            batches: training batches, to measure BatchNorm's statistics anew; needed if it has any.
+            forward: how to run the model on a batch; by default on the batch or its first element.
+        """
+        weights = average_weights(model, [snapshot.weights for snapshot in self.snapshots])
+        twin = with_weights(model, weights)
+        recompute_batch_norm(twin, batches, forward)
+        return twin
+
+    def ensemble(
+        self, model: nn.Module, link: Callable[[Tensor], Tensor] | None = None
+    ) -> Ensemble:
+        """Copies of `model` with each snapshot's weights and statistics, that answer together.
+
+        Args:
+            model: the trained model.
+            link: applied to each output before the mean, for example a softmax.
+        """
+        members = [with_weights(model, snapshot.weights) for snapshot in self.snapshots]
+        return Ensemble(members, link)
+
+    @property
     def wait_count(self) -> int:  # type: ignore[override]
         """Checks of the first monitor since patience last started anew."""
         return self._states[0].checks - self._states[0].since.check
@@ -234,6 +286,8 @@ class EarlyStopping(_Base):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve durations, now that lengths are known, and look again at what was resumed."""
+        if self.restore_best or self._max_snapshots:
+            refuse_sharded(trainer)
         self._panel = self._build_panel(trainer)
         self._decision = self._panel.decide(self._states, self._at, self._phase)
         if self._asked and not min_length_met(trainer):
@@ -251,6 +305,8 @@ class EarlyStopping(_Base):
     ) -> None:
         """Check a step metric, and judge where a cycle ends."""
         self._clock.batch_end(trainer)
+        if self._counts_cycles:
+            self._clock.demand_cycles(trainer)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         if self.every_n_train_steps is not None:
@@ -300,6 +356,7 @@ class EarlyStopping(_Base):
             "peak_passed": self._peak_passed,
             "stopped_epoch": self.stopped_epoch,
             "best": self._best.state_dict(),
+            "snapshots": [vars(snapshot) for snapshot in self.snapshots],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -309,6 +366,8 @@ class EarlyStopping(_Base):
         self._peak_passed = state_dict["peak_passed"]
         self.stopped_epoch = state_dict["stopped_epoch"]
         self._best.load_state_dict(state_dict["best"])
+        snapshots = [CycleSnapshot(**snapshot) for snapshot in state_dict["snapshots"]]
+        self._snapshots = {snapshot.cycle: snapshot for snapshot in snapshots}
         self._loaded = True
 
     # -- one check ---------------------------------------------------------------------------
@@ -355,7 +414,23 @@ class EarlyStopping(_Base):
                 self._best.keep(trainer, pl_module)
             if self.verbose:
                 self._log(trainer, f"{self._names[0]} improved to {self.best_value:.6g}")
+        if self._max_snapshots and self._names[0] in values:
+            self._keep_of_cycle(pl_module)
         self._carry_out(trainer)
+
+    def _keep_of_cycle(self, pl_module: LightningModule) -> None:
+        """Keep the weights if this check is its cycle's best so far."""
+        value, cycle = self._states[0].value, self._at.cycle
+        if value is None or cycle == 0:
+            return
+        kept = self._snapshots.get(cycle)
+        upwards = self._panel.rules[0].mode == "max"
+        if kept is not None and (value <= kept.value if upwards else value >= kept.value):
+            return
+        weights = copy_weights(pl_module, "cpu")
+        self._snapshots[cycle] = CycleSnapshot(cycle, value, self._at.step, weights)
+        while len(self._snapshots) > self._max_snapshots:
+            del self._snapshots[min(self._snapshots)]
 
     def _on_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Collect the training metrics of this batch; judge their means every n steps."""
@@ -423,10 +498,14 @@ class EarlyStopping(_Base):
     # -- small things --------------------------------------------------------------------------
 
     @property
+    def _counts_cycles(self) -> bool:
+        start = 0 if self.start_from == "peak" else self.start_from
+        return bool(self._max_snapshots) or _in_cycles(self.patience, start)
+
+    @property
     def _needs_no_lengths(self) -> bool:
-        lengths = [self.patience] if self.start_from == "peak" else [self.patience, self.start_from]
-        units = {Duration.parse(length, default="check").unit for length in lengths}
-        return not units & {"batch", "dur"}
+        start = 0 if self.start_from == "peak" else self.start_from
+        return not (needs_lengths(self.patience) or needs_lengths(start))
 
     @property
     def _only_validation(self) -> bool:
@@ -446,54 +525,23 @@ class EarlyStopping(_Base):
             logging.getLogger(namespace_of(trainer).__name__).info(prefix + message)
 
     def _build_panel(self, trainer: Trainer | None) -> Panel:
-        each = {
-            name: self._for_each(name)
-            for name in (
-                "mode",
-                "min_delta",
-                "baseline",
-                "stopping_threshold",
-                "divergence_threshold",
-            )
+        shared = {
+            "patience": resolved(self.patience, trainer),
+            "start_from": resolved(0 if self.start_from == "peak" else self.start_from, trainer),
+            "min_delta_mode": self.min_delta_mode,
+            "check_finite": self.check_finite,
+            "smoothing": self.smoothing,
+            "criterion": self.criterion,
         }
-        rules = [
-            StoppingRule(
-                patience=_resolved(self.patience, trainer),
-                start_from=0 if self.start_from == "peak" else _resolved(self.start_from, trainer),
-                min_delta_mode=self.min_delta_mode,
-                check_finite=self.check_finite,
-                smoothing=self.smoothing,
-                criterion=self.criterion,
-                name=name,
-                **{argument: values[index] for argument, values in each.items()},
-            )
-            for index, name in enumerate(self._names)
-        ]
-        return Panel(tuple(rules), self.stop_when)
-
-    def _for_each(self, argument: str) -> tuple[Any, ...]:
-        value = getattr(self, argument)
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            return (value,) * len(self._names)
-        require(
-            len(value) == len(self._names),
-            f"one {argument} for each monitor",
-            "or give one value for all",
-            **{argument: value, "monitor": self.monitor},
-        )
-        return tuple(value)
+        each = {
+            "mode": self.mode,
+            "min_delta": self.min_delta,
+            "baseline": self.baseline,
+            "stopping_threshold": self.stopping_threshold,
+            "divergence_threshold": self.divergence_threshold,
+        }
+        return Panel(rules_for(self._names, shared, each), self.stop_when)
 
 
-def _resolved(length: DurationLike, trainer: Trainer | None) -> Duration:
-    """Batches and fractions of the training as steps; before the Trainer is known, a stand-in."""
-    duration = Duration.parse(length, default="check")
-    if duration.unit not in ("batch", "dur"):
-        return duration
-    if trainer is None:
-        return Duration(duration.value)
-    horizon = horizon_of(trainer) if duration.unit == "dur" else None
-    steps = duration.steps(
-        total_steps=None if horizon is None else horizon.total_steps,
-        batches_per_step=trainer.accumulate_grad_batches,
-    )
-    return Duration(float(steps))
+def _in_cycles(patience: DurationLike, start_from: DurationLike) -> bool:
+    return start_from == "peak" or "cycle" in {unit_of(patience), unit_of(start_from)}
