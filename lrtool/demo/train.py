@@ -1,6 +1,6 @@
 """Step 2: the measured rate on a one-cycle schedule, beside the optimizer's default rate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -41,15 +41,15 @@ def train_one_cycle(settings: Settings, result: RangeTestResult) -> Training:
     """Train on one cycle whose peak is the measured one."""
     scheduler = OneCycleScheduler(max_lr=result.max_lr)
     run = _train(f"one-cycle to {result.max_lr:.2g}", settings, scheduler)
-    return Training(*run, schedule=scheduler.schedule)
+    return replace(run, schedule=scheduler.schedule)
 
 
 def train_default(settings: Settings) -> Training:
     """Train at the rate that the optimizer has when nobody chooses one."""
-    return Training(*_train("AdamW's default 0.001", settings))
+    return _train("AdamW's default 0.001", settings)
 
 
-def _train(name: str, settings: Settings, *callbacks: Any) -> tuple[Any, ...]:
+def _train(name: str, settings: Settings, *callbacks: Any) -> Training:
     pl.seed_everything(settings.seed, verbose=False)
     train, val = digits(seed=settings.seed)
     history = _History()
@@ -66,7 +66,7 @@ def _train(name: str, settings: Settings, *callbacks: Any) -> tuple[Any, ...]:
     trainer.fit(model, train, val)
     steps = trainer.global_step
     kept = trainer.validate(model, val, verbose=False)[0]
-    return name, kept["val_loss"], kept["val_acc"], steps, history.points
+    return Training(name, kept["val_loss"], kept["val_acc"], steps, history.points)
 
 
 class _History(pl.Callback):

@@ -68,7 +68,7 @@ def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) 
     if len(lr) < 3:
         return _nothing(ax, palette, "too few losses for a slope")
     # On an even grid: passes overlap, and the slope between two all but equal rates is noise.
-    decades = np.linspace(*np.log10(lr[[0, -1]]), 200)
+    decades = np.linspace(np.log10(lr[0]), np.log10(lr[-1]), 200)
     slope = np.gradient(np.interp(decades, np.log10(lr), loss), decades)
     lr = 10**decades
     ax.axhline(0, color=palette.faint, linewidth=0.8)

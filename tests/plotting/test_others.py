@@ -1,10 +1,11 @@
 """Schedules, training curves, searches: what stands on the pictures."""
 
+from io import BytesIO
+
 import numpy as np
 import optuna
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lrtool import schedules
@@ -27,7 +28,7 @@ def an_ax() -> Axes:
 def drawn(ax: Axes) -> Axes:
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
-    FigureCanvasAgg(figure).draw()
+    figure.savefig(BytesIO(), format="png")
     return ax
 
 
@@ -111,6 +112,6 @@ def test_importance_has_the_largest_on_top() -> None:
 
 def test_a_prior_is_drawn_with_what_was_tried() -> None:
     lr = np.geomspace(1e-4, 1e-2, 50)
-    ax = drawn(plot_prior(lr, np.exp(-np.log10(lr / 1e-3) ** 2), an_ax(), samples=lr[::10]))
+    ax = drawn(plot_prior(lr, np.exp(-(np.log10(lr / 1e-3) ** 2)), an_ax(), samples=lr[::10]))
     tried = next(line for line in ax.get_lines() if line.get_label() == "tried")
     assert np.asarray(tried.get_xdata()).tolist() == lr[::10].tolist()

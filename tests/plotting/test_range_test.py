@@ -1,19 +1,20 @@
 """What stands on the picture of a range test, read back from its artists."""
 
+from io import BytesIO
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from support.results import a_curve, a_result, a_suggestion, no_pick, nothing_finite
 
 from lrtool.plotting import plot_range_test, plot_slope, plot_suggestions, style
 from lrtool.plotting.style import ink
 from lrtool.result import RangeTestResult
 from lrtool.suggest import Suggestion
 from lrtool.types import Status, StopReason
+from support.results import a_curve, a_result, a_suggestion, no_pick, nothing_finite
 
 
 def an_ax(size: tuple[float, float] = (6.4, 4.0)) -> Axes:
@@ -24,7 +25,7 @@ def drawn(ax: Axes) -> None:
     """Render: what cannot be drawn fails here."""
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
-    FigureCanvasAgg(figure).draw()
+    figure.savefig(BytesIO(), format="png")
 
 
 def uprights(ax: Axes) -> list[float]:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from support.results import a_result, no_pick, nothing_finite
 
 from lrtool import schedules
 from lrtool.plotting import text_range_test, text_schedule
+from support.results import a_result, no_pick, nothing_finite
 
 
 @pytest.mark.parametrize("width", [30, 60, 100])
