@@ -16,7 +16,7 @@ from lrtool.snapshot import Snapshot
 
 __all__ = ["SweepData"]
 
-_MANY_WRAPS = 20
+_MANY_WRAPS = 50
 
 
 class SweepData:
@@ -42,8 +42,7 @@ class SweepData:
         self._combined._iterator = None
         self._epoch = trainer.current_epoch
         self._set_epoch = submodule(trainer, "loops.fit_loop")._set_sampler_epoch
-        self._num_batches = trainer.num_training_batches
-        self._limit = _full_batches(self._copies, self._num_batches)
+        self._limit, self._short_tail = _full_batches(self._copies, trainer.num_training_batches)
         self._batches: Iterator[Any] | None = None
         self._position = 0
         self.drawn = 0
@@ -98,15 +97,16 @@ class SweepData:
     def remarks(self) -> tuple[str, ...]:
         """What about the data may bend the curve, in words."""
         found = []
-        if self.wraps and self._limit < self._num_batches:
+        if self.wraps and self._short_tail:
             found.append(
-                "the last batch of the training data is not full; the sweep left it out each time"
+                f"the last batch of the training data holds only {self._short_tail} rows; the "
+                "sweep left it out"
             )
         if self.wraps > _MANY_WRAPS:
             found.append(
-                f"the sweep went over the training data {self.wraps + 1} times: a period of "
-                f"{self._limit:.0f} batches in the curve would be theirs, not the rate's; "
-                "fewer num_steps or smaller batches avoid it"
+                f"the sweep went over the training data {self.wraps + 1} times, {self._limit:.0f} "
+                "batches each: a period in the curve would be theirs, not the rate's; take fewer "
+                "num_steps or smaller batches"
             )
         return tuple(found)
 
@@ -173,13 +173,18 @@ def _one_shot(loader: Any) -> object | None:
     return source if hasattr(source, "__next__") else None
 
 
-def _full_batches(loaders: list[Any], num_batches: float) -> float:
-    """How many batches of a pass are full: a short last one would bend the curve."""
+def _full_batches(loaders: list[Any], num_batches: float) -> tuple[float, int]:
+    """How many batches of a pass are full, and the rows of a last one under half its size.
+
+    A short last batch would bend the curve.
+    """
     if len(loaders) != 1 or not isinstance(loaders[0], DataLoader):
-        return num_batches
+        return num_batches, 0
     loader = loaders[0]
     if loader.batch_size is None or loader.drop_last or isinstance(loader.dataset, IterableDataset):
-        return num_batches
+        return num_batches, 0
     sampler: Any = loader.sampler
-    full = len(sampler) // loader.batch_size
-    return min(num_batches, full) if full else num_batches
+    full, rest = divmod(len(sampler), loader.batch_size)
+    if not 0 < full < num_batches:
+        return num_batches, 0
+    return full, rest if 2 * rest < loader.batch_size else 0

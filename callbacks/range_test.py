@@ -108,6 +108,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.snapshot = snapshot
         self.result: RangeTestResult | None = None
         self._swept_epoch: int | None = None
+        self._minimum: tuple[int | None, int | None] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before anything is computed."""
@@ -133,6 +134,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         if epoch in self.at_epochs and epoch != self._swept_epoch:
             self._swept_epoch = epoch
             self._run(trainer, started=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the minimum lengths back that stopping had to set aside."""
+        if self._minimum is not None:
+            loop = trainer.fit_loop
+            loop.min_epochs, loop.epoch_loop.min_steps = self._minimum
+            self._minimum = None
 
     def state_dict(self) -> dict[str, Any]:
         """The applied result, for a resumed run to read; nothing when nothing was applied."""
@@ -170,7 +178,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         if self.result.applied:
             self._apply(trainer, self.result)
         if self.then == "stop":
-            _stop(trainer)
+            self._stop(trainer)
 
     def _sweep(
         self, trainer: Trainer, sweep: Sweep, ratio: Sequence[float], started: bool
@@ -223,15 +231,15 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         if len(trainer.optimizers) == 1:
             announce(trainer, applied)
 
+    def _stop(self, trainer: Trainer) -> None:
+        """End the fit before its next batch, minimum lengths or not."""
+        loop = trainer.fit_loop
+        self._minimum = (loop.min_epochs, loop.epoch_loop.min_steps)
+        loop.min_epochs, loop.epoch_loop.min_steps = 0, None
+        trainer.should_stop = True
+
     def _schedulers(self, trainer: Trainer) -> list[Any]:
         """The configured schedulers of the swept optimizer."""
         optimizer = trainer.optimizers[self.optimizer]
         configured = [config.scheduler for config in trainer.lr_scheduler_configs]
         return [one for one in configured if getattr(one, "optimizer", optimizer) is optimizer]
-
-
-def _stop(trainer: Trainer) -> None:
-    """End the fit before its next batch, minimum lengths or not."""
-    trainer.should_stop = True
-    trainer.fit_loop.min_epochs = 0
-    trainer.fit_loop.epoch_loop.min_steps = None

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from torch.optim import SGD
 
 from lrtool.callbacks import LRRangeTest
 from support.trace import LOADERS, NAMESPACES, WORKER_LOADERS, differences, record
@@ -39,3 +40,67 @@ def test_B4_no_trace_whatever_the_loader(kind: str, lightning: ModuleType, tmp_p
 @pytest.mark.parametrize("kind", WORKER_LOADERS)
 def test_B4_no_trace_with_workers(kind: str, tmp_path: Path) -> None:
     assert_no_trace(import_module(NAMESPACES[0]), tmp_path, finder(), WORKER_LOADERS[kind])
+
+
+def bound(name: str, **options: Any) -> Any:
+    """A callback of the namespace under test, made when it is known."""
+    return lambda lightning: getattr(import_module(f"{lightning.__name__}.callbacks"), name)(
+        **options
+    )
+
+
+SETUPS: dict[str, dict[str, Any]] = {
+    "accumulation": {"accumulate_grad_batches": 4},
+    "limited batches, max_steps": {"limit_train_batches": 3, "max_steps": 5},
+    "validation inside the epoch": {"val_check_interval": 2, "limit_val_batches": 2},
+    "clipping": {"gradient_clip_val": 0.1},
+    "bf16": {"precision": "bf16-mixed"},
+    "loaders reloaded": {"reload_dataloaders_every_n_epochs": 1},
+    "overfit": {"overfit_batches": 2, "make_loader": LOADERS["in order"]},
+    "weight averaging": {
+        "max_epochs": 4,
+        "model_options": {"configure": lambda model: SGD(model.parameters(), 0.01, momentum=0.9)},
+        "callbacks": [
+            bound("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1, annealing_epochs=1)
+        ],
+    },
+    "exponential averaging": {"callbacks": [bound("EMAWeightAveraging")]},
+    "monitor and stopping": {
+        "callbacks": [
+            bound("LearningRateMonitor", log_momentum=True),
+            bound("EarlyStopping", monitor="val_loss", patience=1),
+        ]
+    },
+    "accumulation by schedule": {
+        "callbacks": [bound("GradientAccumulationScheduler", scheduling={0: 2, 1: 3})]
+    },
+    "anomaly detection": {"detect_anomaly": True},
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_B13_B14_no_trace_whatever_the_setup(
+    setup: str, lightning: ModuleType, tmp_path: Path
+) -> None:
+    options = dict(SETUPS[setup])
+    makers = options.pop("callbacks", [])
+    plain = record(
+        lightning, tmp_path / "plain", None, callbacks=[m(lightning) for m in makers], **options
+    )
+    swept = finder()
+    found = record(
+        lightning, tmp_path / "swept", swept, callbacks=[m(lightning) for m in makers], **options
+    )
+    assert swept.result is not None
+    assert swept.result.num_steps >= 20
+    assert differences(plain, found) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"snapshot": "device"}, {"repeats": 3}, {"at_epochs": (1,)}, {"at_epochs": (0, 1, 2)}],
+    ids=str,
+)
+def test_A25_no_trace_however_it_sweeps(options: dict[str, Any], tmp_path: Path) -> None:
+    lightning = import_module(NAMESPACES[0])
+    assert_no_trace(lightning, tmp_path, finder(**options), max_epochs=3)
