@@ -1,0 +1,45 @@
+"""What a page's reader already has: a model, data, a study to come back to."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from support.tiny import TinyModel, tiny_loader
+from torch import nn
+
+__all__ = ["session"]
+
+
+class Model(TinyModel):
+    """A small regression, whose rate can be given."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr=lr)
+
+
+class Transfer(Model):
+    """The same in two parts, as pretrained models come."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr=lr)
+        self.backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU())
+        self.head = nn.Linear(8, 1)
+        self.net = nn.Sequential(self.backbone, self.head)
+
+
+def session() -> dict[str, Any]:
+    """A new session: `Model`, `model`, `train_loader`, `val_loader`, `Trainer`, and so on."""
+    torch.manual_seed(0)
+    train, val = tiny_loader(512, shuffle=True), tiny_loader(64)
+    return {
+        "__name__": "page",
+        "Model": Model,
+        "Transfer": Transfer,
+        "Trainer": pl.Trainer,
+        "model": Model(),
+        "nn": nn,
+        "pl": pl,
+        "torch": torch,
+        "train_loader": train,
+        "val_loader": val,
+    }
