@@ -104,7 +104,7 @@ def test_wheel_installs_with_its_dependencies_in_an_empty_environment(
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     (wheel,) = built.glob("*.whl")
-    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt"]
-    run(python, "-m", "pip", "install", "--quiet", "torch==2.13.0", cwd=tmp_path)
-    run(*pip, wheel, cwd=tmp_path)
+    pip = (python, "-m", "pip", "install", "--quiet")
+    run(*pip, "torch==2.13.0", cwd=tmp_path)
+    run(*pip, "--constraint", ROOT / "constraints.txt", wheel, cwd=tmp_path)
     run(python, "-c", "import lrtool.callbacks", cwd=Path("/"))

@@ -1,11 +1,11 @@
 """A model and data small enough to train in milliseconds, and a Trainer that leaves no files."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 Batch = tuple[Tensor, Tensor]
 
@@ -47,7 +47,7 @@ def tiny_data(rows: int = 64, seed: int = 0) -> TensorDataset:
 
 
 def tiny_loader(rows: int = 64, batch_size: int = 8, **options: Any) -> DataLoader[Batch]:
-    return DataLoader(tiny_data(rows), batch_size=batch_size, **options)
+    return DataLoader(cast(Dataset[Batch], tiny_data(rows)), batch_size=batch_size, **options)
 
 
 def tiny_trainer(**options: Any) -> pl.Trainer:
