@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from torch.optim import lr_scheduler
 
 from lrtool import param_groups
-from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.errors import UnsupportedError
 from lrtool.schedules import Schedule
 from lrtool.stopping import Moment, Phase
@@ -137,8 +136,9 @@ def _lr(trainer: "Trainer") -> float | None:
 def _active(trainer: "Trainer") -> tuple[Schedule, int] | None:
     """The schedule of the learning rate that a callback writes, and where on it the run stands."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ParamScheduler) and callback.schedule is not None:
-            return callback.schedule, callback._step(trainer)
+        schedule = getattr(callback, "schedule", None)
+        if getattr(callback, "schedules_lr", False) and isinstance(schedule, Schedule):
+            return schedule, callback._step(trainer)
     return None
 
 

@@ -141,10 +141,12 @@ class ParamScheduler(Callback):
         """Refuse a run of unknown length, before the first step."""
         horizon_of(trainer, self.total_steps)
         self._write_ahead = _is_read_before(self, trainer)
+        if trainer.global_step == 0 and not _is_measurement_due(trainer):
+            self._write(trainer, batch_idx=0)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write early for a monitor that reads before this callback's turn."""
-        if self._write_ahead:
+        """Write early, for a monitor that reads now."""
+        if not _is_measurement_due(trainer):
             self._write(trainer, batch_idx=0)
 
     def on_train_batch_start(
@@ -214,9 +216,17 @@ class ParamScheduler(Callback):
 def active_schedule(trainer: Trainer) -> Schedule | None:
     """The schedule of the learning rate that a callback of `trainer` writes; None without one."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ParamScheduler) and callback.schedule is not None:
-            return callback.schedule
+        schedule = getattr(callback, "schedule", None)
+        if getattr(callback, "schedules_lr", False) and isinstance(schedule, Schedule):
+            return schedule
     return None
+
+
+def _is_measurement_due(trainer: Trainer) -> bool:
+    """Whether a range test of this Trainer may still come before the first batch."""
+    callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
+    tests = [callback for callback in callbacks if getattr(callback, "measures_lr", False)]
+    return any(test.result is None for test in tests)
 
 
 def _is_read_before(scheduler: ParamScheduler, trainer: Trainer) -> bool:
