@@ -40,7 +40,7 @@ def fit_text(ax: "Axes") -> None:
 def legend(ax: "Axes", loc: Literal["best", "lower left"] = "best") -> None:
     """A legend in the house style, also on Axes made elsewhere; none where there is no room."""
     handles, _ = ax.get_legend_handles_labels()
-    if handles and not is_small(ax):
+    if handles and width_inches(ax) > 4.4:
         ax.legend(loc=loc, frameon=False, fontsize=8.5, labelcolor=ink(ax).text)
 
 

@@ -45,8 +45,7 @@ def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = N
     log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
     ax.set_xlabel("learning rate")
     ax.set_ylabel("training loss")
-    if not is_small(ax):
-        legend(ax, loc="lower left")
+    legend(ax, loc="lower left")
     fit_text(ax)
     return ax
 
@@ -123,10 +122,18 @@ def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
     low, high = window(curve, smoothed)
     shown = np.isfinite(curve.loss) & (curve.loss <= high)
     size = 5 if is_small(ax) else 12
-    ax.scatter(
-        curve.lr[shown], curve.loss[shown], s=size, color=palette.faint, alpha=0.6, linewidths=0,
-        label="measured",
-    )  # fmt: skip
+    assert curve.passes is not None
+    passes = np.unique(curve.passes)
+    for index in passes:
+        one = shown & (curve.passes == index)
+        # Earlier passes stand back: the last one is the finest.
+        colours = {"color": palette.faint} if index == passes[-1] else {
+            "facecolors": "none", "edgecolors": palette.faint}  # fmt: skip
+        ax.scatter(
+            curve.lr[one], curve.loss[one], s=size, alpha=0.6,
+            linewidths=0 if index == passes[-1] else 0.8,
+            label="measured" if len(passes) == 1 else f"pass {index + 1}", **colours,
+        )  # fmt: skip
     above = ~shown
     if above.any():
         ax.scatter(
@@ -161,7 +168,7 @@ def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:
 def _mark_divergence(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
     if curve.stop_reason not in {StopReason.DIVERGED, StopReason.NONFINITE}:
         return
-    last = float(curve.lr[-1])
+    last = float(curve.lr.max())
     ax.axvline(last, color=palette.faint, linewidth=1, linestyle=":")
     if not is_small(ax):
         word = "diverged" if curve.stop_reason is StopReason.DIVERGED else "not finite"

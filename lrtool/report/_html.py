@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from html import escape
 from io import BytesIO
 from math import isfinite
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from lrtool.plotting.style import Theme
 
-__all__ = ["Draw", "download", "image", "number", "picture", "table", "text"]
+__all__ = ["Draw", "download", "image", "number", "picture", "table", "text", "value_text"]
 
 Draw: TypeAlias = "Callable[[Figure], object]"
 """Draws on an empty figure; called once a theme."""
@@ -28,6 +29,22 @@ def number(value: object, *, digits: int = 4) -> str:
     if value is None or (isinstance(value, float) and not isfinite(value)):
         return "–" if value is None or value != value else str(value)
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def value_text(thing: object) -> str:
+    """A frozen value as one writes it, its numbers to four digits."""
+    if not is_dataclass(thing) or isinstance(thing, type):
+        return str(thing)
+    given = (
+        f"{entry.name}={_argument(getattr(thing, entry.name))}"
+        for entry in fields(thing)
+        if entry.repr
+    )
+    return f"{type(thing).__name__}({', '.join(given)})"
+
+
+def _argument(value: object) -> str:
+    return number(value) if isinstance(value, float) else repr(value)
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lrtool.report._html import image, number, table, text
+from lrtool.report._html import image, number, table, text, value_text
 
 if TYPE_CHECKING:
     from lrtool.optimizers.table import Capabilities, Verdict
@@ -40,7 +40,7 @@ def schedule_html(schedule: "Schedule", total_steps: int | None = None) -> str:
     """A schedule for a notebook cell; only its text when it has no length to draw."""
     from lrtool.plotting import plot_schedule
 
-    shown = f"<p><code>{text(schedule)}</code></p>"
+    shown = f"<p><code>{text(value_text(schedule))}</code></p>"
     if schedule.length is None and total_steps is None:
         return shown
     return shown + image(

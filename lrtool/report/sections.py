@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lrtool.report._html import Draw, download, number, picture, table, text
+from lrtool.report._html import Draw, download, number, picture, table, text, value_text
 from lrtool.report.environment import environment
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def schedule_section(
     def draw(figure: "Figure") -> None:
         plot_schedule(schedule, total_steps, figure.subplots())
 
-    html = f"<p><code>{text(schedule)}</code></p>" + _figure(draw, str(schedule), (8.6, 3.2))
+    html = f"<p><code>{text(value_text(schedule))}</code></p>" + _figure(
+        draw, str(schedule), (8.6, 3.2)
+    )
     return Section(title, html)
 
 
