@@ -1,0 +1,41 @@
+"""What the lessons in notebooks/ share: silence, a fast mode, a model and its data."""
+
+import os
+from contextlib import ExitStack
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lrtool._quiet import quiet
+from lrtool.demo.model import DigitsNet
+
+__all__ = ["QUIET", "new_model", "start"]
+
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
+"""Options of a Trainer that prints nothing and writes nothing."""
+
+_SESSION = ExitStack()
+
+
+def start() -> bool:
+    """Hold back Lightning's chatter for the rest of the session.
+
+    Returns:
+        Whether to be fast and coarse: LRTOOL_FAST=1 is set.
+    """
+    _SESSION.enter_context(quiet())
+    return os.environ.get("LRTOOL_FAST") == "1"
+
+
+def new_model(seed: int = 0, **options: Any) -> DigitsNet:
+    """A DigitsNet whose weights depend on nothing but `seed`."""
+    pl.seed_everything(seed, verbose=False)
+    return DigitsNet(**options)
