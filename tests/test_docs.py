@@ -49,7 +49,8 @@ def test_commands_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["lrtool range-tset x.py:f", "lrtool demo --quick", "make dmeo", "pip install lrtool[x]"]
+    "line",
+    ["lrtool range-tset x.py:f", "lrtool demo --quick", "make dmeo", "pip install lrtool[x]"],
 )
 def test_the_check_of_commands_finds_slips(line: str) -> None:
     with pytest.raises(AssertionError):

@@ -1,11 +1,9 @@
 """The code blocks of a Markdown page, run as a reader would run them: in order, in one session."""
 
-import ast
 import contextlib
 import io
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,12 +67,13 @@ def run_python(page: Path, session: dict[str, Any]) -> int:
 
     Args:
         page: a Markdown file.
-        session: the names that the page takes for granted; the blocks add theirs.
+        session: the names that the page takes for granted; the blocks add theirs. Where it has a
+            `Model`, every block finds a new, untrained `model`, unless the page made its own.
 
     Returns:
         How many blocks were run.
     """
-    printed, count = "", 0
+    printed, count, given = "", 0, session.get("model")
     for block in blocks(page):
         if block.mark == "output":
             assert printed.strip() == block.text.strip(), f"{page}:{block.line}: other output"
@@ -84,16 +83,9 @@ def run_python(page: Path, session: dict[str, Any]) -> int:
             continue
         code = compile("\n" * block.line + block.text, str(page), "exec")
         if block.runnable:
+            if "Model" in session and session["model"] is given:
+                given = session["model"] = session["Model"]()
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(code, session)
             printed, count = out.getvalue(), count + 1
     return count
-
-
-def imported(block: Block) -> Iterator[str]:
-    """The top packages that a Python block imports."""
-    for node in ast.walk(ast.parse(block.text)):
-        if isinstance(node, ast.Import):
-            yield from (name.name.split(".")[0] for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
