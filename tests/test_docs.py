@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.commands import check_command
 from support.markdown import Block, blocks, run_python
 from support.reader import session

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from support.commands import check_command
 from support.markdown import blocks, run_python
 from support.reader import session

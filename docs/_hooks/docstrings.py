@@ -9,16 +9,7 @@ _DOCTEST = re.compile(r"(?:^[ \t]*(?:>>>|\.\.\. ?).*\n?(?:^[ \t]*(?!>>>)\S.*\n?)
 
 
 def markdown(text: str) -> str:
-    """Turn a paragraph's `::` into `:`, and fence the doctests.
-
-    >>> print(markdown(">>> 1 + 1\\n2\\n\\nDone."))
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    Done.
-    """
+    """Turn a paragraph's `::` into `:`, and fence the doctests."""
     text = _LITERAL.sub(":", text)
     return _DOCTEST.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text)
 

@@ -6,13 +6,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File, Files
+
 from lrtool import schedules
 from lrtool.curve import LossCurve
 from lrtool.plotting import plot_range_test, plot_schedules, style
 from lrtool.plotting.style import new_figure
 from lrtool.result import RangeTestResult
 from lrtool.suggest import suggest
-from mkdocs.structure.files import File, Files
 
 CURVES = Path(__file__).parents[1] / "curves"
 Draw = Callable[[Any], object]

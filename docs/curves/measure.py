@@ -7,13 +7,14 @@ them off the curves anew each time they are built.
 from pathlib import Path
 from typing import Any
 
-import lrtool
 import pytorch_lightning as pl
 import torch
-from lrtool.demo.data import digits
-from lrtool.demo.model import DigitsNet
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+
+import lrtool
+from lrtool.demo.data import digits
+from lrtool.demo.model import DigitsNet
 
 HERE = Path(__file__).parent
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import re
 import shlex
-import tomllib
 from pathlib import Path
 
 from lrtool.cli.parser import build_parser
@@ -37,11 +36,13 @@ def check_command(line: str) -> None:
 
 def _lrtool(words: list[str], line: str) -> None:
     complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
+    code: object = 0
+    with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
+        try:
             build_parser().parse_args(words)
-    except SystemExit as stop:
-        assert stop.code == 0, f"{line}: {complaint.getvalue()}"
+        except SystemExit as stop:  # 0 after --help
+            code = stop.code
+    assert code == 0, f"{line}: {complaint.getvalue()}"
 
 
 def _make(words: list[str], line: str) -> None:
@@ -51,7 +52,9 @@ def _make(words: list[str], line: str) -> None:
 
 
 def _pip(words: list[str], line: str) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = (ROOT / "pyproject.toml").read_text()
+    section = project.split("[project.optional-dependencies]")[1].split("\n[")[0]
+    known = set(re.findall(r"^([a-z]+) = \[", section, re.MULTILINE))
     extras = {
         extra.strip()
         for word in words
@@ -59,5 +62,5 @@ def _pip(words: list[str], line: str) -> None:
         if word.startswith(("lrtool", "."))
         for extra in found.split(",")
     }
-    unknown = extras - set(project["optional-dependencies"])
+    unknown = extras - known
     assert not unknown, f"{line}: no extra {unknown} in pyproject.toml"

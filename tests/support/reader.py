@@ -4,8 +4,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from support.tiny import TinyModel, tiny_loader
 from torch import nn
+
+from support.tiny import TinyModel, tiny_loader
 
 __all__ = ["session"]
 
