@@ -13,6 +13,7 @@ from typing import Any
 
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._borrow_step import SweepStep
+from lrtool.callbacks._borrow_val import ValidationLoss
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.callbacks._mute import muted_callback, muted_logger, muted_scheduler
 from lrtool.snapshot import RandomState, Snapshot, Where, uninterrupted
@@ -51,7 +52,13 @@ class Loan:
 
 @contextmanager
 def borrowed(
-    trainer: Trainer, *, started: bool, optimizer: int = 0, where: Where = "cpu"
+    trainer: Trainer,
+    *,
+    started: bool,
+    optimizer: int = 0,
+    where: Where = "cpu",
+    val_batches: int = 0,
+    monitor: str | None = None,
 ) -> Iterator[Loan]:
     """Lend `trainer` to a sweep; everything is back when the block ends, however it ends.
 
@@ -60,6 +67,8 @@ def borrowed(
         started: whether the module's `on_train_start` has run already.
         optimizer: index of the optimizer whose steps count.
         where: where the copy of the weights and the optimizer state lives, "cpu" or "device".
+        val_batches: validation batches to take the loss from; 0 takes the training batches'.
+        monitor: with val_batches, the logged metric to read.
     """
     random_state = RandomState()
     returns = ExitStack()
@@ -79,7 +88,8 @@ def borrowed(
         for owner, name, substitute in _substitutes(trainer):
             returns.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, substitute)
-        step = SweepStep(trainer, data, optimizer)
+        validation = ValidationLoss(trainer, val_batches, monitor) if val_batches else None
+        step = SweepStep(trainer, data, optimizer, validation)
         returns.callback(step.close)
         hooks = ["on_train_epoch_start"] if started else ["on_train_start", "on_train_epoch_start"]
         loan = Loan(trainer, data, step, state, hooks)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.snapshot import Snapshot
 
-__all__ = ["SweepData"]
+__all__ = ["SweepData", "private_loader"]
 
 _MANY_WRAPS = 50
 
@@ -36,7 +36,7 @@ class SweepData:
         self._originals = list(combined.flattened)
         self._states = [_state(loader) for loader in self._originals]
         self._plain = Snapshot(*_parts(self._originals))
-        self._copies = [_private(loader) for loader in self._originals]
+        self._copies = [private_loader(loader) for loader in self._originals]
         self._combined = copy(combined)
         self._combined.flattened = self._copies
         self._combined._iterator = None
@@ -119,7 +119,7 @@ class SweepData:
         self._batches = iter(self._combined)
 
 
-def _private(loader: Any) -> Any:
+def private_loader(loader: Any) -> Any:
     """A copy of `loader` that shares its dataset and nothing that moves while iterating."""
     if not isinstance(loader, DataLoader):
         return loader

@@ -1,7 +1,7 @@
 """One optimizer step of a sweep, by the Trainer's own optimization loops."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -27,17 +27,25 @@ class SweepStep:
         trainer: a borrowed Trainer.
         data: the batches.
         optimizer: index of the optimizer whose steps count; others step along at their own rates.
+        validation: measures the loss to report in place of the training batches'.
 
     Attributes:
         called_back: whether the owner wants the Trainer back: someone asked it to stop, or a
             SIGTERM came, on any rank.
     """
 
-    def __init__(self, trainer: Trainer, data: SweepData, optimizer: int) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: SweepData,
+        optimizer: int,
+        validation: Callable[[], Tensor] | None = None,
+    ) -> None:
         self._trainer = trainer
         self._module: Any = trainer.lightning_module
         self._call = submodule(trainer, "trainer.call")
         self._data = data
+        self._validation = validation
         self._optimizer = trainer.optimizers[optimizer]
         self._loop = trainer.fit_loop.epoch_loop
         self._batch_idx = 0
@@ -73,12 +81,13 @@ class SweepStep:
         run = self._automatic if self._module.automatic_optimization else self._manual
         param_groups.set_value(self._optimizer, "lr", lr, ratio)
         self._lr = param_groups.get(self._optimizer, "lr")
+        validated = self._validation() if self._validation else None
         for _ in range(_MAX_SKIPS):
             self._stepped = False
             value = run()
             if value is None:
                 continue  # on every rank: Lightning allows None on a single one only
-            loss = self._mean_over_ranks(value)
+            loss = self._mean_over_ranks(value if validated is None else validated)
             if self._stepped or not self._may_skip or not isfinite(loss):
                 return loss
         return float("nan")

@@ -51,6 +51,10 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         at_epochs: epochs before which to sweep.
         optimizer: index of the optimizer to sweep; others step along at their own rates.
         snapshot: where the copy of weights and optimizer state lives, "cpu" or "device".
+        val_batches: take the loss not from the training batches but, before each step and in eval
+            mode, from this many validation batches, always the same; 0 for none.
+        monitor: with val_batches, the metric to take, as `validation_step` logs it; None takes the
+            loss that `validation_step` returns.
 
     Attributes:
         result: the last `RangeTestResult`; None before the first sweep.
@@ -83,9 +87,12 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         at_epochs: Sequence[int] = (0,),
         optimizer: int = 0,
         snapshot: Where = "cpu",
+        val_batches: int = 0,
+        monitor: str | None = None,
     ) -> None:
         super().__init__()
         integer(0, "it is an index", optimizer=optimizer)
+        integer(0, "0 takes the training batches' loss", val_batches=val_batches)
         one_of("then", then, ("train", "stop"))
         one_of("on_resume", on_resume, ("skip", "run"))
         one_of("snapshot", snapshot, ("cpu", "device"))
@@ -106,6 +113,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.at_epochs = tuple(at_epochs)
         self.optimizer = optimizer
         self.snapshot = snapshot
+        self.val_batches = val_batches
+        self.monitor = monitor
         self.result: RangeTestResult | None = None
         self._swept_epoch: int | None = None
         self._minimum: tuple[int | None, int | None] | None = None
@@ -186,7 +195,12 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         with (
             sweep_bar(trainer) as bar,
             borrowed(
-                trainer, started=started, optimizer=self.optimizer, where=self.snapshot
+                trainer,
+                started=started,
+                optimizer=self.optimizer,
+                where=self.snapshot,
+                val_batches=self.val_batches,
+                monitor=self.monitor,
             ) as loan,
         ):
             while (rung := sweep.next()) is not None:

@@ -1,0 +1,104 @@
+"""The loss on fixed validation batches, measured between the steps of a sweep without a trace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lrtool.callbacks._borrow_data import private_loader
+from lrtool.callbacks._lightning import Trainer, submodule
+from lrtool.errors import ArgumentError, UnsupportedError
+
+__all__ = ["ValidationLoss"]
+
+
+class ValidationLoss:
+    """Calls `validation_step` on the same few batches each time, in eval mode.
+
+    Args:
+        trainer: a borrowed Trainer.
+        num_batches: how many validation batches, from the first on; kept on the device.
+        monitor: the logged metric to read; None takes what `validation_step` returns.
+
+    Raises:
+        ArgumentError: when the Trainer has no validation data.
+    """
+
+    def __init__(self, trainer: Trainer, num_batches: int, monitor: str | None) -> None:
+        self._trainer = trainer
+        self._loop = trainer.fit_loop.epoch_loop.val_loop
+        self._call = submodule(trainer, "trainer.call")
+        connector = submodule(trainer, "trainer.connectors.logger_connector.result")
+        self._new_results = connector._ResultCollection
+        self._monitor = monitor
+        self._batches = self._draw(num_batches)
+
+    def __call__(self) -> Tensor:
+        """The mean loss, or the monitored metric, over the batches."""
+        returned = []
+        with self._validating() as results:
+            for index, batch in enumerate(self._batches):
+                self._trainer._logger_connector.on_batch_start(batch)
+                kwargs = self._loop._build_kwargs(batch, index, self._dataloader_idx)
+                output = self._call._call_strategy_hook(
+                    self._trainer, "validation_step", *kwargs.values()
+                )
+                returned.append(output["loss"] if isinstance(output, dict) else output)
+            logged = results.metrics(on_step=False)["callback"]
+        if self._monitor is not None:
+            if self._monitor not in logged:
+                raise ArgumentError(
+                    f"monitor must be a metric that validation_step logs, got {self._monitor!r}; "
+                    f"it logs {', '.join(logged) or 'nothing'}"
+                )
+            return torch.as_tensor(logged[self._monitor]).detach()
+        if not all(isinstance(loss, Tensor) for loss in returned):
+            raise UnsupportedError(
+                "val_batches= needs a loss from validation_step, which returned none; return it, "
+                f"or name a logged metric by monitor=: {', '.join(logged) or 'none is logged'}"
+            )
+        return torch.stack([loss.detach() for loss in returned]).mean()
+
+    def _draw(self, num_batches: int) -> list[Any]:
+        combined: Any = self._loop._combined_loader
+        if combined is None:
+            raise ArgumentError(
+                "val_batches= needs validation data at the start of training, got none; "
+                "give fit() a validation loader, or leave val_batches out"
+            )
+        self._dataloader_idx = None if len(combined.flattened) == 1 else 0
+        twin = copy(combined)
+        twin.flattened = [private_loader(loader) for loader in combined.flattened]
+        twin._iterator = None
+        batches = [self._to_device(batch) for batch, _, _ in islice(iter(twin), num_batches)]
+        twin.reset()
+        return batches
+
+    def _to_device(self, batch: Any) -> Any:
+        trainer = self._trainer
+        module: Any = trainer.lightning_module
+        batch = trainer.precision_plugin.convert_input(batch)
+        batch = module._on_before_batch_transfer(batch, dataloader_idx=0)
+        return self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+
+    @contextmanager
+    def _validating(self) -> Iterator[Any]:
+        """The Trainer in its validating stage, the model in eval mode, with results to log into."""
+        trainer, loop = self._trainer, self._loop
+        modes = [(module, module.training) for module in trainer.lightning_module.modules()]
+        old, loop._results = loop._results, self._new_results(training=False)
+        trainer.validating = True
+        trainer.lightning_module.eval()
+        try:
+            with torch.no_grad():
+                yield loop._results
+        finally:
+            for module, training in modes:
+                module.training = training
+            loop._results = old
+            trainer.training = True
+            trainer._logger_connector._first_loop_iter = None
