@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, Optimizer, lr_scheduler
 
@@ -157,6 +157,8 @@ def test_custom_scale_function(scale_mode: Any, lr: float, up: int, down: int | 
     final=st.floats(1.0, 1e5),
     three=st.booleans(),
 )
+@example(lr=1.0, steps=1, pct_start=0.3, line="cos", div=25.0, final=1e4, three=False)
+@example(lr=1.0, steps=2, pct_start=0.3, line="linear", div=25.0, final=1e4, three=True)
 def test_one_cycle_and_its_momentum(
     lr: float, steps: int, pct_start: float, line: Any, div: float, final: float, three: bool
 ) -> None:
