@@ -1,0 +1,275 @@
+"""EarlyStopping beside schedules: cycles are judged at their ends, rises are not judged."""
+
+from collections.abc import Callable
+from importlib import import_module
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+from torch.optim.swa_utils import update_bn
+
+from lrtool import schedules
+from lrtool.callbacks import EarlyStopping, OneCycleScheduler, ParamScheduler, SGDRScheduler
+from lrtool.errors import UnsupportedError
+from lrtool.stopping import StoppingReason
+from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
+
+# 4 steps an epoch. Falls to 0.5 in the first cycle of 3 epochs, never gets there again.
+WAVES = [1.0, 0.7, 0.5, 1.2, 0.9, 0.6, 1.2, 0.9, 0.6, 1.2, 0.9, 0.6]
+
+
+def fit(stopper: EarlyStopping, script: Any, *callbacks: Any, **options: Any) -> tuple[Any, Any]:
+    model = scripted(script, schedulers=options.pop("schedulers", None))
+    trainer = trainer_of([stopper, *callbacks], **{"max_epochs": 12, **options})
+    trainer.fit(model, loader(), loader(1))
+    return model, trainer
+
+
+def test_one_cycle_is_never_stopped_before_its_end() -> None:
+    """Lightning's rule would end this run at epoch 5; it wins in the last two."""
+    script = [0.8, 0.6, 0.9, 1.1, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.5, 0.4]
+    stopper = EarlyStopping("val_loss", patience=3, restore_best=True)
+    _, trainer = fit(stopper, script, OneCycleScheduler(max_lr=0.01))
+    assert trainer.current_epoch == 12
+    assert stopper.best_value == 0.4
+    blind = EarlyStopping("val_loss", patience=3, schedule_aware=False)
+    _, trainer = fit(blind, script, OneCycleScheduler(max_lr=0.01))
+    assert trainer.current_epoch == 5
+
+
+def test_one_cycle_is_stopped_at_once_when_it_diverges() -> None:
+    for script in ([1.0, 0.9, nan], [1.0, 0.9, 50.0]):
+        stopper = EarlyStopping("val_loss", divergence_threshold=10.0)
+        _, trainer = fit(stopper, script, OneCycleScheduler(max_lr=0.01))
+        assert trainer.current_epoch == 3
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 6), ("1cycle", 6), (2, 9), ("4ep", 9)])
+def test_sgdr_is_judged_at_the_ends_of_cycles(patience: Any, epochs: int) -> None:
+    stopper = EarlyStopping("val_loss", patience=patience)
+    _, trainer = fit(stopper, WAVES, SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1))
+    assert trainer.current_epoch == epochs
+    assert stopper.stopping_reason is StoppingReason.PATIENCE_EXHAUSTED
+
+
+def test_message_counts_cycles() -> None:
+    stopper = EarlyStopping("val_loss", patience=2)
+    fit(stopper, WAVES, SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1))
+    assert stopper.stopping_reason_message == (
+        "val_loss did not improve for 2 cycles: best 0.5 after 3 epochs (12 steps), now 0.6"
+    )
+
+
+TORCH: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "OneCycleLR": (lambda o: lr_scheduler.OneCycleLR(o, 0.01, total_steps=48), 12),
+    "CosineAnnealingWarmRestarts": (
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=12), 6),
+    "CyclicLR": (lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.01, step_size_up=6), 6),
+    "CosineAnnealingLR": (lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=12), 9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_torchs_cyclical_schedulers_by_step(name: str) -> None:
+    """One cycle of patience. CosineAnnealingLR is low after 3, 9, 15 epochs."""
+    make, epochs = TORCH[name]
+    _, trainer = fit(
+        EarlyStopping("val_loss", patience="1cycle"),
+        WAVES,
+        schedulers=lambda o: {"scheduler": make(o), "interval": "step"},
+    )
+    assert trainer.current_epoch == epochs
+
+
+def test_a_torch_scheduler_that_moves_once_an_epoch() -> None:
+    """Cycles of 3 epochs with two validations in each: none between is taken for an end."""
+    script = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, *([1.0] * 20)]
+    stopper = EarlyStopping("val_loss", patience=1)
+    _, trainer = fit(
+        stopper,
+        script,
+        schedulers=lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=3),
+        val_check_interval=0.5,
+    )
+    assert trainer.global_step == 24
+
+
+def test_a_cycle_that_ends_between_checks_is_judged_at_its_end() -> None:
+    """Cycles of 10 steps, checks every 4: Lightning validates once more at step 20, and stops."""
+    stopper = EarlyStopping("val_loss", patience=1)
+    model, trainer = fit(stopper, [0.5, 0.6, 0.7], SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1))
+    assert trainer.global_step == 20
+    assert model.validations == 6 - 1 + (20 % 4 != 0)
+
+
+def test_the_check_at_the_end_of_a_cycle_can_withdraw_the_verdict() -> None:
+    """Checks at 4, 8, 12, 16 steps, and at 20 where the second cycle ends: that one improves."""
+    script = [0.5, 0.6, 0.7, 0.7, 0.4, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
+    stopper = EarlyStopping("val_loss", patience=1)
+    _, trainer = fit(stopper, script, SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1))
+    assert trainer.global_step == 30
+    assert stopper.best_step == 20
+
+
+def test_a_metric_of_whole_epochs_is_judged_where_the_cycle_ends() -> None:
+    stopper = EarlyStopping("train_loss", patience=1, min_delta=100.0)
+    _, trainer = fit(stopper, [0.0], SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1))
+    assert trainer.global_step == 20
+    stopper = EarlyStopping("train_loss", patience=1, min_delta=100.0)
+    _, trainer = fit(stopper, [0.0], SGDRScheduler(max_lr=0.01, T_0=8, T_mult=1))
+    assert trainer.global_step == 16
+
+
+def test_a_train_metric_every_n_steps_is_judged_where_the_cycle_ends() -> None:
+    model = scripted([0.0], train_script=[1.0] * 3 + [2.0] * 100)
+    stopper = EarlyStopping("train_metric", patience=1, every_n_train_steps=3)
+    trainer = trainer_of([stopper, SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1)])
+    trainer.fit(model, loader(), loader(1))
+    assert trainer.global_step == 20
+
+
+def test_E7_a_verdict_under_min_steps_waits_for_the_next_cycles_end() -> None:
+    stopper = EarlyStopping("val_loss", patience=1)
+    _, trainer = fit(stopper, WAVES, SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1), min_steps=28)
+    assert trainer.global_step == 36
+
+
+@pytest.mark.parametrize("kind", ["lrtool", "torch"])
+def test_E8_warm_up_is_not_judged(kind: str) -> None:
+    """Worse and worse while the rate rises for 5 epochs; patience runs from there."""
+    script = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0]
+    stopper, callbacks, options = EarlyStopping("val_loss", patience=2), [], {}
+    if kind == "lrtool":
+        plan = schedules.warmup(schedules.constant(0.01), warmup_steps=20)
+        callbacks = [ParamScheduler(lr=plan)]
+    else:
+        options["schedulers"] = lambda o: lr_scheduler.LinearLR(o, 0.1, total_iters=5)
+    _, trainer = fit(stopper, script, *callbacks, **options)
+    assert trainer.current_epoch == 7
+    _, trainer = fit(EarlyStopping("val_loss", patience=2, schedule_aware=False), script)
+    assert trainer.current_epoch == 3
+
+
+@pytest.mark.parametrize("kind", ["lrtool", "torch"])
+def test_E8_until_the_peak_nothing_counts(kind: str) -> None:
+    """One cycle of 12 epochs with its peak at epoch 6: the low values before it are forgotten."""
+    script = [0.1, 0.2, 0.3, 0.3, 0.3, 0.9, 0.8, 0.7, 0.75, 0.8, 0.8, 0.8]
+    stopper, options = EarlyStopping("val_loss", start_from="peak", restore_best=True), {}
+    callbacks = []
+    if kind == "lrtool":
+        callbacks = [OneCycleScheduler(max_lr=0.01, pct_start=0.5)]
+    else:
+        options["schedulers"] = lambda o: {
+            "scheduler": lr_scheduler.OneCycleLR(o, 0.01, total_steps=48, pct_start=0.5),
+            "interval": "step",
+        }
+    model, _ = fit(stopper, script, *callbacks, **options)
+    assert stopper.best_value == 0.7
+    assert same_weights(weights_of(model), model.weights_at[7])
+
+
+def test_counting_cycles_without_a_cyclical_schedule_is_refused() -> None:
+    for stopper in (
+        EarlyStopping("val_loss", patience="2cycle"),
+        EarlyStopping("val_loss", snapshots=3),
+    ):
+        with pytest.raises(UnsupportedError, match="needs a schedule with cycles"):
+            fit(stopper, WAVES)
+
+
+@pytest.mark.filterwarnings("ignore:the schedule is over:UserWarning")
+def test_a_tail_after_the_last_cycle_is_judged_check_by_check() -> None:
+    """One cycle of 6 epochs, then the rate stays: out of patience 2 checks later."""
+    script = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5]
+    stopper = EarlyStopping("val_loss", patience=2)
+    plan = schedules.one_cycle(max_lr=0.01, total_steps=24)
+    _, trainer = fit(stopper, script, ParamScheduler(lr=plan))
+    assert trainer.current_epoch == 8
+
+
+# -- snapshots ---------------------------------------------------------------------------------
+
+
+def with_snapshots(**options: Any) -> tuple[EarlyStopping, Any, Any]:
+    stopper = EarlyStopping("val_loss", patience=9, snapshots=2, **options)
+    script = [1.0, 0.5, 0.7, 0.9, 0.8, 0.6, 0.9, 0.3, 0.4]
+    model, trainer = fit(
+        stopper, script, SGDRScheduler(max_lr=0.05, T_0=12, T_mult=1), max_epochs=9
+    )
+    return stopper, model, trainer
+
+
+def test_snapshots_are_the_best_of_each_of_the_last_cycles() -> None:
+    stopper, model, _ = with_snapshots()
+    assert [(s.cycle, s.value, s.step) for s in stopper.snapshots] == [(2, 0.6, 24), (3, 0.3, 32)]
+    assert same_weights(stopper.snapshots[0].weights, model.weights_at[5])
+    assert same_weights(stopper.snapshots[1].weights, model.weights_at[7])
+
+
+def test_averaged_weights_with_batch_norm_measured_anew() -> None:
+    stopper, model, _ = with_snapshots()
+    before = weights_of(model)
+    twin = stopper.averaged(model, loader())
+    one, two = (snapshot.weights for snapshot in stopper.snapshots)
+    for name, parameter in twin.named_parameters():
+        expected = ((one[name].double() + two[name].double()) / 2).float()
+        assert torch.equal(parameter.detach(), expected)
+    reference = stopper.averaged(model, loader())
+    net: Any = reference.net
+    with torch.no_grad():
+        update_bn(loader(), net)  # torch's own, on a model without dropout
+    assert same_weights(weights_of(twin), weights_of(reference))
+    assert not torch.equal(net[1].running_mean, before["net.1.running_mean"])
+    assert same_weights(weights_of(model), before)
+
+
+def test_batch_norm_cannot_be_left_stale() -> None:
+    stopper, model, _ = with_snapshots()
+    with pytest.raises(ValueError, match="give the training loader"):
+        stopper.averaged(model)
+
+
+def test_ensemble_is_the_mean_of_its_members() -> None:
+    stopper, model, _ = with_snapshots()
+    x = torch.randn(5, 4)
+    ensemble = stopper.ensemble(model, link=torch.sigmoid).eval()
+    assert len(ensemble.members) == 2
+    outputs = []
+    for snapshot in stopper.snapshots:
+        model.load_state_dict({k: v for k, v in snapshot.weights.items() if k != "seen"})
+        outputs.append(torch.sigmoid(model.eval()(x)))
+    assert torch.equal(ensemble(x), torch.stack(outputs).mean(0))
+    assert isinstance(ensemble, nn.Module)
+
+
+def test_E5_snapshots_and_cycles_survive_a_resume(tmp_path: Path) -> None:
+    checkpoint: Any = import_module("pytorch_lightning").callbacks.ModelCheckpoint
+    straight, _, _ = with_snapshots()
+
+    def parts() -> list[Any]:
+        return [
+            EarlyStopping("val_loss", patience=9, snapshots=2),
+            SGDRScheduler(max_lr=0.05, T_0=12, T_mult=1),
+            checkpoint(tmp_path, filename="{epoch}", save_top_k=-1),
+        ]
+
+    script = [1.0, 0.5, 0.7, 0.9, 0.8, 0.6, 0.9, 0.3, 0.4]
+    options: dict[str, Any] = {"max_epochs": 9, "enable_checkpointing": True}
+    trainer_of(parts(), **options).fit(scripted(script), loader(), loader(1))
+    resumed = parts()
+    trainer_of(resumed, **options).fit(
+        scripted(script), loader(), loader(1), ckpt_path=tmp_path / "epoch=5.ckpt",
+        weights_only=True,
+    )  # fmt: skip
+    assert resumed[0]._states == straight._states
+    for one, two in zip(resumed[0].snapshots, straight.snapshots, strict=True):
+        assert (one.cycle, one.value, one.step) == (two.cycle, two.value, two.step)
+        assert all(
+            torch.equal(one.weights[name], two.weights[name])
+            for name in one.weights
+            if name != "seen"
+        )
