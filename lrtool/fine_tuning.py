@@ -1,0 +1,225 @@
+"""The stages of a transfer-learning recipe as data: what trains, for how long, at which rate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lrtool._check import integer, one_of, positive, require
+from lrtool.result import RangeTestResult
+from lrtool.schedules import ScheduleLike, recipe
+
+__all__ = [
+    "Stage",
+    "StageRecord",
+    "layer_shares",
+    "records_table",
+    "standard_stages",
+    "start_epochs",
+]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a recipe.
+
+    Args:
+        name: for the log.
+        epochs: how many; None is whatever the run has left, for the last stage only.
+        groups: how many layer groups train, counted from the head; None is all of them.
+        measure: whether a range test comes first, with just these layers training.
+        schedule: what the rate does in the stage: a name, a recipe, a `Schedule` or a number; its
+            peak or start is what was measured, its length the stage's.
+        lr: a fixed rate in place of a measured one; the peak of a cyclical schedule.
+
+    >>> Stage("head", epochs=2, groups=1)
+    Stage(name='head', epochs=2, groups=1, measure=True, schedule='one_cycle', lr=None)
+    """
+
+    name: str
+    epochs: int | None = None
+    groups: int | None = None
+    measure: bool = True
+    schedule: ScheduleLike = "one_cycle"
+    lr: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            integer(1, "leave the stage out instead", epochs=self.epochs)
+        if self.groups is not None:
+            integer(1, "the head alone is 1", groups=self.groups)
+        if self.lr is not None:
+            positive(lr=self.lr)
+
+
+def standard_stages(
+    *,
+    num_groups: int,
+    head_epochs: int = 1,
+    unfreeze: Literal["at_once", "gradual"] = "at_once",
+    thaw_epochs: int = 1,
+    cycle_len: int | None = None,
+    cycle_mult: float = 2.0,
+    measure: bool = True,
+) -> tuple[Stage, ...]:
+    """The usual recipe: the head alone, then everything in cycles that end with the run.
+
+    Args:
+        num_groups: layer groups, the head included.
+        head_epochs: epochs of the head alone; 0 leaves the stage out.
+        unfreeze: "at_once", or "gradual": one more layer group each `thaw_epochs`.
+        thaw_epochs: epochs of each step of a gradual thaw.
+        cycle_len: epochs of the first cycle once everything trains; None makes one cycle of it.
+        cycle_mult: each cycle's length over the one before.
+        measure: whether each stage begins with a range test.
+
+    References:
+        Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
+        section 3.3 (gradual unfreezing). Loshchilov and Hutter, "SGDR", ICLR 2017 (cycles).
+
+    >>> [(stage.name, stage.epochs, stage.groups) for stage in standard_stages(num_groups=3)]
+    [('head', 1, 1), ('all', None, None)]
+    >>> [s.name for s in standard_stages(num_groups=4, unfreeze="gradual")]
+    ['head', 'thaw 2', 'thaw 3', 'all']
+    """
+    integer(1, num_groups=num_groups)
+    integer(0, head_epochs=head_epochs)
+    one_of("unfreeze", unfreeze, ("at_once", "gradual"))
+    stages = [Stage("head", head_epochs, 1, measure)] if head_epochs and num_groups > 1 else []
+    if unfreeze == "gradual":
+        integer(1, thaw_epochs=thaw_epochs)
+        stages += [
+            Stage(f"thaw {count}", thaw_epochs, count, measure) for count in range(2, num_groups)
+        ]
+    cycles: ScheduleLike = "one_cycle"
+    if cycle_len is not None:
+        integer(1, cycle_len=cycle_len)
+        positive(cycle_mult=cycle_mult)
+        cycles = recipe("sgdr", T_0=f"{cycle_len}ep", T_mult=cycle_mult)
+    return (*stages, Stage("all", None, None, measure, cycles))
+
+
+def start_epochs(stages: Sequence[Stage], max_epochs: int) -> list[int]:
+    """The epoch each stage begins with; only the last may be open-ended.
+
+    Raises:
+        ArgumentError: when the stages do not fit into the run, or leave some of it over.
+
+    >>> start_epochs(standard_stages(num_groups=2, head_epochs=2), max_epochs=10)
+    [0, 2]
+    """
+    require(bool(stages), "at least one stage", stages=len(stages))
+    starts, epoch = [], 0
+    for index, stage in enumerate(stages):
+        starts.append(epoch)
+        require(
+            stage.epochs is not None or index == len(stages) - 1,
+            "a number of epochs for every stage but the last", stage=stage.name,
+        )  # fmt: skip
+        epoch += stage.epochs or 0
+    if stages[-1].epochs is None:
+        require(
+            epoch < max_epochs, "epochs of the first stages < max_epochs",
+            "shorten them, or train for longer", epochs=epoch, max_epochs=max_epochs,
+        )  # fmt: skip
+    else:
+        require(
+            epoch == max_epochs, "epochs of all stages == max_epochs",
+            "leave the last stage's epochs open (None)", epochs=epoch, max_epochs=max_epochs,
+        )  # fmt: skip
+    return starts
+
+
+def layer_shares(num_groups: int, layer_decay: float | None) -> list[float]:
+    """Each layer group's share of the head's rate, input side first.
+
+        share_l = layer_decay^(L - 1 - l),   l = 0 .. L - 1,   L = num_groups
+
+    Args:
+        num_groups: how many.
+        layer_decay: in (0, 1]; None makes the first layers' rate a tenth of the head's.
+
+    >>> layer_shares(3, 0.5)
+    [0.25, 0.5, 1.0]
+    >>> layer_shares(2, None)
+    [0.1, 1.0]
+    """
+    if layer_decay is None:
+        layer_decay = 0.1 ** (1 / max(1, num_groups - 1))
+    require(
+        0 < layer_decay <= 1, "0 < layer_decay <= 1",
+        "for ULMFiT's factor 2.6 give 1 / 2.6", layer_decay=layer_decay,
+    )  # fmt: skip
+    return [layer_decay ** (num_groups - 1 - index) for index in range(num_groups)]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a stage measured and what it used.
+
+    Args:
+        stage: its name.
+        epoch: its first epoch.
+        step: its first optimizer step.
+        steps: its length in optimizer steps.
+        groups: how many layer groups train.
+        trained: how many weights train.
+        frozen: how many do not.
+        lr: constant or slowly decaying rate it may use; the head's.
+        min_lr: base of its cycles.
+        max_lr: peak of its cycles.
+        lowest_share: the first trained layers' rate over the head's.
+        schedule: the schedule it got, written out.
+        reason: where the rates come from.
+        result: its range test; None without one.
+    """
+
+    stage: str
+    epoch: int
+    step: int
+    steps: int
+    groups: int
+    trained: int
+    frozen: int
+    lr: float
+    min_lr: float
+    max_lr: float
+    lowest_share: float
+    schedule: str
+    reason: str
+    result: RangeTestResult | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        plain = dict(vars(self))
+        plain["result"] = None if self.result is None else self.result.to_dict()
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "StageRecord":
+        """Invert `to_dict`."""
+        result = data["result"]
+        return cls(
+            **{**data, "result": None if result is None else RangeTestResult.from_dict(result)}
+        )
+
+    def __str__(self) -> str:
+        total = self.trained + self.frozen
+        return (
+            f"{self.stage}: epoch {self.epoch}, step {self.step}, {self.steps} steps, "
+            f"{self.trained:,} of {total:,} weights train; lr {self.lr:.3g}, "
+            f"cycle {self.min_lr:.3g}..{self.max_lr:.3g}, first layers at "
+            f"{self.lowest_share:.3g} of it; {self.schedule}; {self.reason}"
+        )
+
+
+def records_table(records: Sequence[StageRecord]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the log as a table."""
+    header = ["stage", "epoch", "step", "steps", "weights", "lr", "max lr", "first layers", "why"]
+    rows = [
+        [
+            one.stage, str(one.epoch), str(one.step), str(one.steps), f"{one.trained:,}",
+            f"{one.lr:.3g}", f"{one.max_lr:.3g}", f"{one.lowest_share:.3g}x", one.reason,
+        ]
+        for one in records
+    ]  # fmt: skip
+    return header, rows
