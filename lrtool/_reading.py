@@ -7,12 +7,13 @@ import numpy as np
 
 from lrtool._divergence import noise_scale
 from lrtool.curve import FloatArray, LossCurve
-from lrtool.smoothing import local_line
+from lrtool.smoothing import BINS_PER_WIDTH, local_line
 
 __all__ = ["Reading", "read"]
 
 WIDTH = 0.25  # decades: the window of the slopes, +- one standard deviation, is half a decade wide
 FEWEST = 10
+PERSISTENCE = 0.2  # decades
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Reading:
         base: the loss before anything happens.
         sigma: standard deviation of a single loss's noise.
         end: log10 of the last rate tried.
+        density: steps per decade of the slowest pass.
     """
 
     x: FloatArray
@@ -36,6 +38,7 @@ class Reading:
     base: float
     sigma: float
     end: float
+    density: float
 
     @cached_property
     def lowest(self) -> int:
@@ -64,6 +67,20 @@ class Reading:
         """log10 LR at which the loss, on its way down, has fallen by `share` of its drop."""
         above = np.flatnonzero(self.value[: self.lowest + 1] > self.base - share * self.drop)
         return float(self.x[above[-1] if len(above) else 0])
+
+    def rises_by(self, share: float) -> float:
+        """log10 LR at which the loss, past its minimum, has lost `share` of its drop again."""
+        level = self.base - (1 - share) * self.drop
+        above = np.flatnonzero(self.value[self.lowest :] > level)
+        return float(self.x[self.lowest + above[0] if len(above) else -1])
+
+    @cached_property
+    def onset(self) -> float:
+        """log10 LR from which the loss stays above its start beyond noise; NaN for never."""
+        above = self.value > self.base + 3 * self.error
+        needed = min(len(above), round(PERSISTENCE / (WIDTH / BINS_PER_WIDTH)))
+        runs = np.convolve(above, np.ones(needed, dtype=int), mode="valid") == needed
+        return float(self.x[np.argmax(runs)]) if runs.any() else np.nan
 
 
 def read(curve: LossCurve) -> Reading | None:
@@ -98,8 +115,11 @@ def read(curve: LossCurve) -> Reading | None:
     cut = np.minimum(y, base + max(0.5 * drop, 3 * sigma))
     fit = local_line(x, cut, width=WIDTH)
     error = np.hypot(fit.spread * sigma, base_error)
-    end = float(np.log10(curve.lr[main][-1]))
-    return Reading(fit.x, fit.value, fit.slope, error, base, sigma, end)
+    ladder = np.log10(curve.lr[curve.passes == max(starts)])
+    density = (len(ladder) - 1) / max(float(ladder[-1] - ladder[0]), 1e-9)
+    return Reading(
+        fit.x, fit.value, fit.slope, error, base, sigma, float(ladder[-1]), float(density)
+    )
 
 
 def _without_spikes(y: FloatArray, tolerance: float) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lrtool._check import integer, positive, require
 from lrtool._divergence import DivergenceTest
-from lrtool._reading import read
+from lrtool._reading import FEWEST, read
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.types import StopReason
 
@@ -17,10 +17,13 @@ DEFAULT_MIN_LR = 1e-7
 DEFAULT_MAX_LR = 10.0
 HIGHEST_LR = 1e6
 LOWEST_LR = 1e-14
-CLEAR_SIGNAL = 6.0
+CLEAR_SIGNAL = 4.0
 MARGIN_BELOW = 0.5
 MARGIN_ABOVE = 0.8
-FLAT_DECADES = 2.0
+WIDEST_BASIN = 2.5
+UNCLEAR_DECADES = 3.0
+MOST_DECADES = 4.5
+FEWEST_REFINED = 80
 
 
 def lr_ladder(min_lr: float, max_lr: float, num_steps: int) -> FloatArray:
@@ -251,49 +254,56 @@ class Sweep:
         return self._lr[-2] if self._position > 1 else self._lr[-1]
 
     def _plan_next_pass(self) -> None:
+        """Start lower, refine, repeat, or finish."""
         left = self._budget - len(self._loss)
+        follow = self._pass_index + 1
         if not self.config.adapts:
-            if self._pass_index + 1 < self.config.repeats and left >= 2:
-                self._start_pass(self._pass_index + 1, self._ladder, open_ended=False)
+            if follow < self.config.repeats and left >= 2:
+                self._start_pass(follow, self._ladder, open_ended=False)
             else:
                 self._finish(self._outcome)
-            return
-        if self._diverged_at_start():
+        elif self._diverged_at_start():
             low = float(self._ladder[0]) / 1e4
-            if self.config.min_lr is not None or low < LOWEST_LR or left < 10:
+            if self.config.min_lr is not None or low < LOWEST_LR or left < FEWEST:
                 self._finish(self._outcome)
-                return
-            steps = min(left, self.config.num_steps)
-            self._start_pass(
-                self._pass_index + 1, lr_ladder(low, low * 1e5, steps), open_ended=True
-            )
-        elif left < 10 or (self._refined and left < self.config.max_steps // 3):
-            self._finish(self._outcome)
-        else:
-            self._start_pass(self._pass_index + 1, self._refined_ladder(left), open_ended=False)
+            else:
+                steps = min(left, self.config.num_steps)
+                self._start_pass(follow, lr_ladder(low, low * 1e5, steps), open_ended=True)
+        elif not self._refined and left >= FEWEST_REFINED:
             self._refined = True
+            steps = left // self.config.repeats
+            self._start_pass(follow, self._refined_ladder(steps), open_ended=False)
+        elif self._refined and left >= 2 * len(self._ladder) // 3:
+            self._start_pass(follow, self._ladder, open_ended=False)
+        else:
+            self._finish(self._outcome)
 
     def _diverged_at_start(self) -> bool:
         diverged = self._outcome is not StopReason.COMPLETED
         return diverged and not self._refined and self._position <= self.config.num_steps // 4
 
-    def _refined_ladder(self, left: int) -> FloatArray:
+    def _refined_ladder(self, steps: int) -> FloatArray:
         """The decades where the answer lies: from before the descent to past the minimum.
 
-        When nothing descended, those below divergence.
+        When nothing descended clearly, those below the rate from which the loss stays high.
         """
         reading = read(self.curve())
-        top = log10(self._previous_rate())
-        if reading is not None and reading.signal >= CLEAR_SIGNAL:
-            start = reading.falls_by(0.1) - MARGIN_BELOW
-            end = max(float(reading.x[reading.lowest]) + MARGIN_ABOVE, start + 1.5)
-        else:
-            start, end = top - FLAT_DECADES, top
+        end = log10(self._previous_rate())
+        start = end - UNCLEAR_DECADES
+        if reading is not None:
+            if np.isfinite(reading.onset):
+                end = reading.onset + 0.3
+            start = end - UNCLEAR_DECADES
+            if reading.signal >= CLEAR_SIGNAL:
+                past = float(reading.x[reading.lowest]) + MARGIN_ABOVE
+                end = min(end, past, reading.falls_by(0.8) + WIDEST_BASIN)
+                start = min(reading.falls_by(0.1) - MARGIN_BELOW, end - 2.0)
+                start = max(start, end - MOST_DECADES)
         low, high = self.config.min_lr, self.config.max_lr
         start = start if low is None else max(start, log10(low))
         end = end if high is None else min(end, log10(high))
         start = min(start, end - 0.5)
-        return lr_ladder(10.0**start, 10.0**end, left)
+        return lr_ladder(10.0**start, 10.0**end, steps)
 
     def _note(self, message: str) -> None:
         """Keep what ended the first pass that diverged."""
