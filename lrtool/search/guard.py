@@ -10,7 +10,8 @@ from lrtool.search.prior import AnyPrior, Prior
 __all__ = ["Outcome", "Verdict", "inspect_prior"]
 
 _EARLIEST = 5  # outcomes before anything is concluded
-_FAR = 2.0  # scales from the centre beyond which the prior did not expect the best
+_FAR = 3.0  # scales from the centre beyond which the prior did not expect the best
+_DISTANCE = 0.8  # and at least this far in units of the coordinate (decades)
 _SHARE = 0.25  # the best quarter of the outcomes decides
 
 
@@ -45,8 +46,8 @@ class Verdict:
 def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Verdict:
     """Judge one prior by where the best trials lie.
 
-    The prior misleads when the best quarter of the outcomes all lie on one side of its centre, more
-    than two scales away on average.
+    The prior misleads when the best quarter of the outcomes all lie on one side of its centre, and
+    the median of them more than three of its widths and 0.8 units of its coordinate away.
 
     Args:
         name: the parameter.
@@ -65,7 +66,7 @@ def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Ve
     distances = [prior.z(outcome.params[name]) for outcome in best]
     middle = sorted(distances)[len(distances) // 2]
     one_sided = all(z > 0 for z in distances) or all(z < 0 for z in distances)
-    if not one_sided or abs(middle) < _FAR:
+    if not one_sided or abs(middle) < max(_FAR, _DISTANCE / prior.scale):
         return Verdict()
     direction = 1 if middle > 0 else -1
     side = "above" if direction > 0 else "below"

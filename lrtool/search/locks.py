@@ -126,8 +126,12 @@ class DatabaseLocks(Locks):
     def __init__(self, url: str, study: str) -> None:
         import sqlalchemy
 
+        # No pool: a lock is a connection, and ends with it.
         self._engine = sqlalchemy.create_engine(
-            url, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **_keepalive(url)
+            url,
+            isolation_level="AUTOCOMMIT",
+            poolclass=sqlalchemy.pool.NullPool,
+            **_keepalive(url),
         )
         self._sql = {
             name: sqlalchemy.text(sql) for name, sql in self._SQL[self._engine.dialect.name].items()

@@ -24,7 +24,8 @@ __all__ = ["Knobs", "measured_space"]
 
 # Rates for a schedule that keeps its height are Suggestion.lr; for one that peaks, max_lr.
 _FLAT = {"constant"}
-_BELOW, _ABOVE = 2.0, 1.5  # decades of room on either side of the measured rate
+_ROOM = 3.0  # decades on either side of the measured rate: the way back from a misleading one
+_OF_DIVERGENCE = 0.2  # where to start, as a share of the rate that diverged, without a descent
 _WIDE = (1e-7, 10.0)  # absolute rates searched when nothing was measured
 _80_PERCENT = 1.64  # half-width of the 80% interval of Student's t with 3 degrees of freedom
 _MIN_SCALE, _MAX_SCALE = 0.15, 0.6
@@ -61,8 +62,9 @@ def measured_space(
     """The space around what was measured, with the measurement as the prior.
 
     The rate's prior is heavy-tailed in log LR, centred on the suggestion for that schedule, as wide
-    as the suggestion's interval, on hard bounds: two decades below, and 1.5 above or the rate at
-    which the sweep diverged. Without a pick it is uniform in log LR from 1e-7 to 10.
+    as the suggestion's interval, on hard bounds three decades away on either side. Without a pick
+    it is a wide one below the rate at which the sweep diverged; without a divergence, or a range
+    test, it is uniform in log LR from 1e-7 to 10.
 
     Args:
         range_test: the measurement; None searches around `knobs.lr`.
@@ -80,12 +82,11 @@ def measured_space(
         one_of("schedule", name, SCHEDULES)
     beliefs = dict(priors or {})
     _know(beliefs, names)
-    measured = range_test is not None and range_test.suggestion.has_pick
     reference = {name: _reference(range_test, knobs, name) for name in names}
     space: dict[str, AnyPrior] = {}
     if len(names) > 1:
         space[SCHEDULE] = CategoricalPrior(names)
-    space[LR] = _lr_prior(range_test, reference) if measured and range_test else _wide(knobs)
+    space[LR] = _lr_prior(range_test, next(iter(reference.values())))
     momentum, decay = knobs.momentum, knobs.weight_decay
     pick: dict[str, Any] = {}
     if momentum is not None:
@@ -112,24 +113,31 @@ def measured_space(
 
 
 def _reference(range_test: RangeTestResult | None, knobs: Knobs, schedule: str) -> float:
-    if range_test is None or not range_test.suggestion.has_pick:
+    if range_test is None:
         return knobs.lr
-    return range_test.lr if schedule in _FLAT else range_test.max_lr
+    if range_test.suggestion.has_pick:
+        return range_test.lr if schedule in _FLAT else range_test.max_lr
+    diverged = _diverged_at(range_test)
+    return knobs.lr if diverged is None else diverged * _OF_DIVERGENCE
 
 
-def _wide(knobs: Knobs) -> Prior:
-    return Prior(low=log10(_WIDE[0] / knobs.lr), high=log10(_WIDE[1] / knobs.lr))
+def _diverged_at(range_test: RangeTestResult) -> float | None:
+    """The rate at which the sweep diverged, which says where to look even without a descent."""
+    if range_test.curve.stop_reason not in {StopReason.DIVERGED, StopReason.NONFINITE}:
+        return None
+    return float(range_test.curve.lr.max())
 
 
-def _lr_prior(range_test: RangeTestResult, reference: Mapping[str, float]) -> Prior:
-    low, high = range_test.suggestion.interval
-    width = log10(high / low) / 2 if 0 < low < high < inf else 0.5
-    scale = min(max(width / _80_PERCENT, _MIN_SCALE), _MAX_SCALE)
-    ceiling = _ABOVE
-    if range_test.curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}:
-        diverged = float(range_test.curve.lr.max())
-        ceiling = log10(diverged / min(reference.values()))
-    return Prior(low=-_BELOW, high=min(max(ceiling, 0.5), _ABOVE), center=0.0, scale=scale)
+def _lr_prior(range_test: RangeTestResult | None, reference: float) -> Prior:
+    """Over decades from `reference`."""
+    if range_test is not None and range_test.suggestion.has_pick:
+        low, high = range_test.suggestion.interval
+        width = log10(high / low) / 2 if 0 < low < high < inf else 0.5
+        scale = min(max(width / _80_PERCENT, _MIN_SCALE), _MAX_SCALE)
+        return Prior(low=-_ROOM, high=_ROOM, center=0.0, scale=scale)
+    if range_test is not None and _diverged_at(range_test) is not None:
+        return Prior(low=-_ROOM, high=_ROOM, center=0.0, scale=_MAX_SCALE)
+    return Prior(low=log10(_WIDE[0] / reference), high=log10(_WIDE[1] / reference))
 
 
 def _know(beliefs: Mapping[str, Belief], schedules: Iterable[str]) -> None:

@@ -110,6 +110,11 @@ class Prior:
             return -inf
         return float(np.log(np.interp(x, grid, density)))
 
+    def log_densities(self, x: FloatArray) -> FloatArray:
+        """Natural logarithm of p at many coordinates; outside the bounds, that of the bound."""
+        grid, density, _ = self._table
+        return np.log(np.interp(x, grid, density))
+
     def quantile(self, q: float) -> float:
         """The value below which a share `q` of the density lies."""
         grid, _, cumulative = self._table

@@ -15,6 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lrtool._check import integer, one_of, positive
 from lrtool.search.design import design_point
+from lrtool.search.expand import step_out
+from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, Verdict, inspect_prior
 from lrtool.search.prior import AnyPrior, CategoricalPrior
 
@@ -54,28 +56,32 @@ BASES: dict[str, Callable[[int], BaseSampler]] = {
 
 
 class PriorSampler(BaseSampler):
-    r"""Sample from a prior first, then from a base sampler re-weighted by the prior.
+    r"""Sample from a prior first, then from a model or a base sampler weighted by the prior.
 
-    Trial 0 is the pick. Trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
-    quantiles. From then on the base sampler makes K proposals x_1 .. x_K for trial n, and one is
-    drawn with probability
+    Trial 0 is the pick, trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
+    quantiles. While the best trial is the outermost in `explore`, the next one steps further out.
+    From then on "pibo" maximizes, for trial n,
 
-        w_k \propto p(x_k)^(beta / n)
+        EI(x) p(x)^(beta / n)
 
-    which is importance resampling of πBO's acquisition: the prior counts less and less.
-    A guard compares the best trials with the prior, widens a misleading one three times, halves beta
-    and says so in the log and in the study's user attribute "lrtool:prior_guard".
+    under a Gaussian process, and any other base sampler makes K proposals x_1 .. x_K of which one is
+    drawn with probability w_k \propto p(x_k)^(beta / n), which resamples the same idea: the prior p
+    counts less and less. A guard compares the best trials with the prior, widens a misleading one
+    three times, halves beta and says so in the log and in the study's attribute
+    "lrtool:prior_guard".
 
     Every draw depends on the seed, the trial's number and the finished trials alone: a study that
     was stopped and continued equals one that was not, and several workers need no coordination.
 
     Args:
         priors: Optuna parameter name -> prior. Their bounds are the search space.
-        base: "tpe", "gp", "cmaes", "random", a function from a seed to a sampler, or a sampler.
+        base: "pibo", "tpe", "gp", "cmaes", "random", a function from a seed to a sampler, or a
+            sampler.
         seed: makes runs with one worker identical.
         pick: trial 0, name -> value; each prior's centre by default.
+        explore: the parameter in which to step out when the best trial is the outermost one.
         n_design: trials before the base sampler takes over, the pick included;
-            by default max(4, 2 x parameters).
+            by default 4 for "pibo", else max(4, 2 x parameters).
         beta: strength of the prior; at trial n its exponent is beta / n.
         n_candidates: K, proposals a trial.
 
@@ -90,16 +96,19 @@ class PriorSampler(BaseSampler):
     def __init__(
         self,
         priors: Mapping[str, AnyPrior],
-        base: BaseLike = "tpe",
+        base: BaseLike = "pibo",
         *,
         seed: int | None = None,
         pick: Mapping[str, Any] | None = None,
+        explore: str | None = None,
         n_design: int | None = None,
         beta: float = 10.0,
         n_candidates: int = 8,
     ) -> None:
         if isinstance(base, str):
-            one_of("base sampler", base, BASES)
+            one_of("base sampler", base, (*BASES, "pibo"))
+        self._pibo = base == "pibo"
+        base = "random" if base == "pibo" else base
         positive(beta=beta)
         integer(1, n_candidates=n_candidates)
         self._priors = dict(priors)
@@ -111,7 +120,9 @@ class PriorSampler(BaseSampler):
             self._make = base
         self._base = base if isinstance(base, BaseSampler) else None
         self._pick = dict(pick or {})
-        self._n_design = max(4, 2 * len(self._priors)) if n_design is None else n_design
+        default = 4 if self._pibo else max(4, 2 * len(self._priors))
+        self._n_design = default if n_design is None else n_design
+        self._explore = explore
         integer(1, n_design=self._n_design)
         self._beta = beta
         self._n_candidates = n_candidates
@@ -132,10 +143,18 @@ class PriorSampler(BaseSampler):
             return {name: self._pick.get(name, self._priors[name].start) for name in search_space}
         if number < self._n_design:
             return self._design(number, search_space)
-        priors, verdicts = self._judged(study)
+        outcomes = _outcomes(study)
+        outer = self._stepped_out(outcomes)
+        if outer is not None:
+            return outer
+        if len(outcomes) < 2:  # many workers have started, and none has finished
+            return self._design(number, search_space)
+        priors, verdicts = self._judged(outcomes)
         beta = self._beta / 2 ** len(verdicts)
         if verdicts:
             self._say(study, number, verdicts)
+        if self._pibo:
+            return propose(priors, outcomes, beta / number, self._rng(number))
         proposals = self._proposals(study, trial, search_space)
         logs = [sum(priors[name].log_density(x) for name, x in p.items()) for p in proposals]
         weights = np.exp((beta / number) * (np.array(logs) - max(logs)))
@@ -201,9 +220,20 @@ class PriorSampler(BaseSampler):
             proposals.append(proposal)
         return proposals
 
-    def _judged(self, study: Study) -> tuple[dict[str, AnyPrior], list[Verdict]]:
+    def _stepped_out(self, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+        """The best trial so far with its rate further out, when it was the outermost."""
+        name = self._explore
+        known = [o for o in outcomes if all(key in o.params for key in self._priors)]
+        if name is None or not known:
+            return None
+        value = step_out(self._priors[name], known, name)
+        if value is None:
+            return None
+        best = min(known, key=lambda outcome: outcome.loss)
+        return {key: best.params[key] for key in self._priors} | {name: value}
+
+    def _judged(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, AnyPrior], list[Verdict]]:
         """The priors, those that mislead widened, and the findings."""
-        outcomes = _outcomes(study)
         priors, verdicts = dict(self._priors), []
         for name, prior in self._priors.items():
             verdict = inspect_prior(name, prior, outcomes)
@@ -228,8 +258,8 @@ def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
         return base
     if not isinstance(base, str):
         return base(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    one_of("base sampler", base, BASES)
-    if base == "tpe":
+    one_of("base sampler", base, (*BASES, "pibo"))
+    if base in {"tpe", "pibo"}:
         return optuna.samplers.TPESampler(seed=seed)
     return BASES[base](int(np.random.SeedSequence(seed).generate_state(1)[0]))
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def search(
         "seed": seed,
         **(settings or {}),
     }
-    with _quiet():
+    with closing(home), _quiet():
         opened = open_study(
             home,
             study_name,

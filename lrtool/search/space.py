@@ -28,8 +28,8 @@ _DIP = Prior(low=0.0, high=0.7, center=0.2, scale=0.15)
 SCHEDULES: dict[str, dict[str, AnyPrior]] = {
     "one_cycle": {
         "pct_start": Prior(low=0.05, high=0.5, center=0.25, scale=0.08),
-        "div_factor": Prior(low=2.0, high=100.0, center=25.0, scale=0.3, log=True),
-        "final_div_factor": Prior(low=10.0, high=1e5, center=1e3, scale=0.7, log=True),
+        "div_factor": Prior(low=2.0, high=100.0, center=10.0, scale=0.3, log=True),
+        "final_div_factor": Prior(low=10.0, high=1e5, center=500.0, scale=0.7, log=True),
         "momentum_dip": _DIP,
     },
     "sgdr": {
@@ -62,11 +62,11 @@ class Space:
     With x, y, z the coordinates of rate, momentum and weight decay, all in decades,
 
         1 - momentum = (1 - m0) 10^y
-        max_lr       = r0[schedule] 10^x c,       c = 10^y for momentum that accumulates, else 1
+        max_lr       = r0[schedule] 10^x c,   c = 10^(y/2) for momentum that accumulates, else 1
         weight_decay = w0 10^z
 
-    so that the effective rate max_lr / (1 - momentum), which is what the range test measured, does
-    not change with momentum.
+    With momentum that accumulates (SGD's) the rate that learns as fast falls with 1 - momentum, the
+    rate that diverges grows with 1 + momentum; the best lies between, near the square root.
 
     Args:
         priors: Optuna name -> prior; the bounds in them are Optuna's and never change.
@@ -112,7 +112,7 @@ class Space:
         lr = self.reference_lr[schedule] * 10 ** coordinates.get(LR, 0.0)
         params: dict[str, Any] = {
             "schedule": schedule,
-            "max_lr": lr * 10**shift if self.accumulates else lr,
+            "max_lr": lr * 10 ** (shift / 2) if self.accumulates else lr,
             "momentum": None if self.momentum is None else 1 - (1 - self.momentum) * 10**shift,
             "weight_decay": None
             if self.weight_decay is None
@@ -143,7 +143,7 @@ class Space:
             found[MOMENTUM] = log10((1 - params["momentum"]) / (1 - self.momentum))
         if params.get("max_lr") is not None:
             shift = found.get(MOMENTUM, 0.0) if self.accumulates else 0.0
-            found[LR] = log10(params["max_lr"] / self.reference_lr[schedule]) - shift
+            found[LR] = log10(params["max_lr"] / self.reference_lr[schedule]) - shift / 2
         if self.weight_decay is not None and params.get("weight_decay"):
             found[WEIGHT_DECAY] = log10(params["weight_decay"] / self.weight_decay)
         for name in SCHEDULES[schedule]:

@@ -17,6 +17,8 @@ from lrtool._optional import optional_import
 from lrtool.errors import ArgumentError, FileFormatError
 from lrtool.search.locks import DatabaseLocks, FileLocks, Locks, ProcessLocks, has_flock, hold
 
+_TABLES = "(tables)"  # the name of the lock under which a database is set up
+
 __all__ = ["Home", "StorageLike", "open_storage"]
 
 StorageLike: TypeAlias = str | Path | BaseStorage
@@ -37,6 +39,12 @@ class Home:
     locks: Locks
     url: str | None
     shared: bool
+
+    def close(self) -> None:
+        """Give connections back; the storage opens new ones when it is used again."""
+        if isinstance(self.storage, RDBStorage):
+            self.storage.remove_session()
+            self.storage.engine.dispose()
 
 
 def open_storage(storage: StorageLike, study_name: str) -> Home:
@@ -135,14 +143,19 @@ def _sqlite(url: str, study_name: str) -> Home:
     name = url.split("://", 1)[1].removeprefix("/").partition("?")[0]
     if name in {"", ":memory:"}:
         return Home(RDBStorage(url), ProcessLocks(), url, shared=False)
-    return Home(RDBStorage(url), _locks_beside(Path(name), study_name), url, shared=True)
+    path = Path(name)
+    with _locks_beside(path, _TABLES).mutex():
+        storage = RDBStorage(url)
+    return Home(storage, _locks_beside(path, study_name), url, shared=True)
 
 
 def _server(url: str, kind: str, study_name: str) -> Home:
     if kind == "postgresql":
         optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
         url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
-    storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    # Workers that start together on an empty database would all make its tables.
+    with DatabaseLocks(url, _TABLES).mutex():
+        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     parts = urlsplit(url)
     shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
     return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)

@@ -15,7 +15,7 @@ from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.search.pruners import make_pruner
 from lrtool.search.sampler import BaseLike, PriorSampler, plain_sampler
-from lrtool.search.space import Space
+from lrtool.search.space import LR, Space
 from lrtool.search.storage import Home
 
 __all__ = ["Definition", "OpenStudy", "load_definition", "open_study"]
@@ -126,11 +126,15 @@ def _sampler(
     sampler: BaseLike | None, stored: Mapping[str, Any], definition: Definition
 ) -> optuna.samplers.BaseSampler:
     base = sampler if sampler is not None else stored["sampler"]
-    base = "tpe" if base == _UNNAMED else base
+    base = "pibo" if base == _UNNAMED else base
     if definition.plain:
         return plain_sampler(base, stored["seed"])
     return PriorSampler(
-        definition.space.priors, base, seed=stored["seed"], pick=definition.space.start()
+        definition.space.priors,
+        base,
+        seed=stored["seed"],
+        pick=definition.space.start(),
+        explore=LR,
     )
 
 
@@ -159,7 +163,7 @@ def _create(
     settings = {
         name: defaults.get(name) if value is None else value for name, value in wanted.items()
     }
-    settings["sampler"] = settings["sampler"] or "tpe"
+    settings["sampler"] = settings["sampler"] or "pibo"
     settings["pruner"] = settings["pruner"] or "none"
     study.set_user_attr(SPACE, definition.space.to_dict())
     result = definition.range_test
