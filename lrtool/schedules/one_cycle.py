@@ -1,13 +1,17 @@
 """The one-cycle policy."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import cos, pi
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from lrtool._check import fraction, integer, non_negative, one_of, positive, require
 from lrtool.schedules.base import Cycle, Schedule
 
 __all__ = ["OneCycle", "one_cycle"]
+
+Phase: TypeAlias = tuple[float, float, float, float]
+"""First step, step it ends before, value at the one, value at the other."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +75,19 @@ class OneCycle(Schedule):
 
     def __call__(self, step: float) -> float:
         """The value at optimizer step `step`, counted from 0."""
-        start = self.max_lr / self.div_factor
-        end = start / self.final_div_factor
-        top = self._peak_step
-        if step >= self.total_steps - 1:
-            return end
-        if step <= top:
-            return start + (self.max_lr - start) * self.height(step)
-        if not self.three_phase:
-            return end + (self.max_lr - end) * self.height(step)
-        if step <= 2 * top:
-            return start + (self.max_lr - start) * self.height(step)
-        return end + (start - end) * self._fall(step, 2 * top, self.total_steps - 1)
+        for begin, end, first, last in self._phases:
+            if step < end:
+                left = self._left((step - begin) / (end - begin))
+                return first * left + last * (1 - left)
+        return self._phases[-1][3]
 
     def height(self, step: float) -> float:
         """How far from base (0) to peak (1) the cycle stands at `step`."""
-        top = self._peak_step
-        if step <= top:
-            return 1 - self._fall(step, 0.0, top)
-        return self._fall(step, top, 2 * top if self.three_phase else self.total_steps - 1)
+        for begin, end, first, last in self._heights:
+            if step < end:
+                left = self._left((step - begin) / (end - begin))
+                return first * left + last * (1 - left)
+        return 0.0
 
     @property
     def length(self) -> int:
@@ -104,11 +102,24 @@ class OneCycle(Schedule):
     def _peak_step(self) -> float:
         return self.pct_start * self.total_steps - 1
 
-    def _fall(self, step: float, begin: float, end: float) -> float:
-        """From 1 at `begin` to 0 at `end`, along the chosen line."""
-        if step >= end:
-            return 0.0
-        done = (step - begin) / (end - begin)
+    @cached_property
+    def _phases(self) -> tuple[Phase, ...]:
+        start = self.max_lr / self.div_factor
+        end = start / self.final_div_factor
+        top, over = self._peak_step, self.total_steps - 1
+        rise = (0.0, top, start, self.max_lr)
+        if not self.three_phase:
+            return (rise, (top, over, self.max_lr, end))
+        return (rise, (top, 2 * top, self.max_lr, start), (2 * top, over, start, end))
+
+    @cached_property
+    def _heights(self) -> tuple[Phase, ...]:
+        top = self._peak_step
+        low = 2 * top if self.three_phase else self.total_steps - 1
+        return ((0.0, top, 0.0, 1.0), (top, low, 1.0, 0.0))
+
+    def _left(self, done: float) -> float:
+        """How much of a phase is left, from 1 to 0, along the chosen line."""
         return (1 + cos(pi * done)) / 2 if self.anneal_strategy == "cos" else 1 - done
 
 

@@ -1,7 +1,7 @@
 """A value that moves against a cycle: momentum falls while the rate rises."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lrtool._check import non_negative, require
 from lrtool.schedules.base import Cycle, Schedule
@@ -58,8 +58,9 @@ class Opposed(Schedule):
 
     def __call__(self, step: float) -> float:
         """The value at optimizer step `step`, counted from 0."""
-        assert isinstance(self.schedule, HasHeight)
-        return self.high - (self.high - self.low) * self.schedule.height(step)
+        cycle: Any = self.schedule  # it has a height: asking again at each step would be slow
+        height: float = cycle.height(step)
+        return self.high - (self.high - self.low) * height
 
     @property
     def length(self) -> int | None:
