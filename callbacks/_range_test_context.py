@@ -1,5 +1,6 @@
 """Where a range test can run, what its result holds for, and what must be said about it."""
 
+import logging
 import os
 import warnings
 from dataclasses import replace
@@ -14,8 +15,9 @@ from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.sweep import SweepConfig
 
-__all__ = ["capped", "check_trainer", "context_of", "warn", "warn_if_elsewhere"]
+__all__ = ["capped", "check_trainer", "context_of", "tell", "warn_if_elsewhere"]
 
+_log = logging.getLogger(__name__)
 _STRATEGIES = ("SingleDeviceStrategy", "DDPStrategy")
 _BATCH = ("batch_size", "world_size", "accumulate_grad_batches")
 
@@ -83,10 +85,17 @@ def context_of(trainer: Trainer, index: int) -> dict[str, Any]:
     }
 
 
-def warn(result: RangeTestResult) -> None:
-    """Say what could not be given back, and that there was no pick to apply."""
+def tell(result: RangeTestResult, wanted: bool) -> None:
+    """Warn of what was not given back or bends the curve; log that a wanted pick is missing.
+
+    Args:
+        result: the range test's.
+        wanted: whether its pick was to be applied.
+    """
     for sentence in (*result.not_restored, *result.diagnosis):
         warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
+    if wanted and not result.applied:
+        _log.warning("LRRangeTest left the rate as it is: %s", result.suggestion.reason)
 
 
 def warn_if_elsewhere(trainer: Trainer, result: RangeTestResult) -> None:

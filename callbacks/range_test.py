@@ -14,7 +14,7 @@ from lrtool.callbacks._range_test_context import (
     capped,
     check_trainer,
     context_of,
-    warn,
+    tell,
     warn_if_elsewhere,
 )
 from lrtool.callbacks._rebase import check_schedulers, rebase
@@ -134,7 +134,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self._swept_epoch = trainer.current_epoch
         if due:
             self._run(trainer, started=False)
-        elif self.result is not None and resumed:
+        elif self.result is not None and resumed and trainer.is_global_zero:
             warn_if_elsewhere(trainer, self.result)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -161,13 +161,15 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         """Take the checkpoint's result."""
         self.result = RangeTestResult.from_dict(state_dict["result"])
 
-    def measure(self, trainer: Trainer) -> RangeTestResult:
+    def measure(self, trainer: Trainer, *, started: bool) -> RangeTestResult:
         """Sweep now, before the epoch that `trainer` is about to train; for other callbacks.
 
         Args:
-            trainer: at `on_train_epoch_start`; `on_fit_start` of this callback came before.
+            trainer: at `on_train_start` or `on_train_epoch_start`; `on_fit_start` of this callback
+                came before.
+            started: whether this is `on_train_epoch_start`.
         """
-        self._run(trainer, started=True)
+        self._run(trainer, started=started)
         assert self.result is not None
         return self.result
 
@@ -183,7 +185,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             self.result = self._read(sweep, context)
             raise
         self.result = self._read(sweep, context, data.not_restored, data.remarks)
-        warn(self.result)
+        if trainer.is_global_zero:
+            tell(self.result, wanted=self.apply)
         if self.result.applied:
             self._apply(trainer, self.result)
         if self.then == "stop":
