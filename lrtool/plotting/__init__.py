@@ -4,7 +4,12 @@ Every function takes `ax` (None makes a new figure), draws in colours that suit 
 Axes, light or dark, and returns the Axes.
 """
 
-from lrtool.plotting.range_test import plot_range_test, plot_slope, plot_suggestions
+from lrtool.plotting.range_test import (
+    plot_range_test,
+    plot_range_tests,
+    plot_slope,
+    plot_suggestions,
+)
 from lrtool.plotting.schedule import plot_schedule, plot_schedules
 from lrtool.plotting.search import plot_importance, plot_prior, plot_studies, plot_study
 from lrtool.plotting.style import style
@@ -16,6 +21,7 @@ __all__ = [
     "plot_importance",
     "plot_prior",
     "plot_range_test",
+    "plot_range_tests",
     "plot_schedule",
     "plot_schedules",
     "plot_slope",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lrtool.result import RangeTestResult
     from lrtool.suggest import Suggestion
 
-__all__ = ["plot_range_test", "plot_slope", "plot_suggestions"]
+__all__ = ["plot_range_test", "plot_range_tests", "plot_slope", "plot_suggestions"]
 
 
 def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
@@ -113,6 +113,42 @@ def plot_suggestions(suggestions: "Mapping[str, Suggestion]", ax: "Axes | None" 
     if rates:
         log_rate_axis(ax, min(rates) / 2, max(rates) * 2)
     ax.set_xlabel("learning rate")
+    fit_text(ax)
+    return ax
+
+
+def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None" = None) -> "Axes":
+    """Overlay several range tests: one smoothed curve each, its rate a dot on it.
+
+    Args:
+        results: name to finished range test; those without a finite loss are left out.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = new_axes() if ax is None else ax
+    palette = ink(ax)
+    shown = {n: r for n, r in results.items() if np.isfinite(r.curve.loss).any()}
+    if not shown:
+        return _nothing(ax, palette, "no range test to draw")
+    lows, highs = [], []
+    for index, (name, result) in enumerate(shown.items()):
+        colour = palette.series[index % len(palette.series)]
+        lr, loss = line(result.curve)
+        low, high = window(result.curve, loss)
+        lows.append(low)
+        highs.append(high)
+        ax.plot(lr, loss, color=colour, label=plain(name))
+        if result.suggestion.has_pick:
+            at = float(np.interp(np.log(result.lr), np.log(lr), loss))
+            ax.plot(result.lr, at, "o", color=colour, markersize=6)
+    ax.set_ylim(min(lows), max(highs))
+    rates = [rate for one in shown.values() for rate in (one.curve.lr.min(), one.curve.lr.max())]
+    log_rate_axis(ax, float(min(rates)), float(max(rates)))
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("training loss")
+    legend(ax, loc="lower left")
     fit_text(ax)
     return ax
 
