@@ -33,11 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error))
     except KeyboardInterrupt:
-        print("interrupted; nothing half-written was left", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit(1)
+            return _interrupted()
+        raise
     except BrokenPipeError:  # the reader of a pipe, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
+
+
+def _interrupted() -> int:
+    print("lrtool: interrupted; nothing half-written was left", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _complain(message: str) -> int:

@@ -19,6 +19,9 @@ Draw: TypeAlias = "Callable[[Figure], object]"
 """Draws on an empty figure; called once a theme."""
 
 
+_NARROW = 4.5  # inches: on a phone, text of this figure is as large as the page's small print
+
+
 def text(value: object) -> str:
     """`value` as text that no browser takes for markup."""
     return escape(str(value), quote=True)
@@ -73,11 +76,16 @@ def image(
 
 
 def picture(draw: Draw, alt: str, *, size: tuple[float, float]) -> str:
-    """A `<picture>` that follows the reader's light or dark setting, and prints light."""
-    dark = _data(draw, size, "dark", "svg")
-    light = image(draw, alt, size=size, kind="svg")
-    media = "screen and (prefers-color-scheme: dark)"
-    return f'<picture><source media="{media}" srcset="{dark}">{light}</picture>'
+    """A `<picture>` that follows the reader: light or dark, phone or desk; paper gets light."""
+    narrow = (_NARROW, max(0.75 * size[1], 2.0))
+    phone, dark = "screen and (max-width: 600px)", "(prefers-color-scheme: dark)"
+    sources = {
+        f"{phone} and {dark}": _data(draw, narrow, "dark", "svg"),
+        phone: _data(draw, narrow, "light", "svg"),
+        f"screen and {dark}": _data(draw, size, "dark", "svg"),
+    }
+    listed = "".join(f'<source media="{media}" srcset="{data}">' for media, data in sources.items())
+    return f"<picture>{listed}{image(draw, alt, size=size, kind='svg')}</picture>"
 
 
 def download(name: str, content: str, label: str, mime: str = "application/json") -> str:

@@ -26,7 +26,8 @@ h2 { font-size:1.2rem; margin:2.5rem 0 .5rem; padding-top:1rem; border-top:1px s
 p { margin:.4rem 0; max-width:44em; overflow-wrap:anywhere; }
 .lead { color:var(--faint); }
 nav { margin:.9rem 0 0; font-size:.92rem; line-height:2; }
-nav a { color:var(--pick); margin-right:1rem; white-space:nowrap; text-decoration:none; }
+nav a { color:var(--pick); margin-right:1rem; text-decoration:none; overflow-wrap:anywhere;
+        display:inline-block; line-height:1.4; }
 figure { margin:1rem 0; }
 figure img { width:100%; max-width:100%; height:auto; display:block; }
 .tiles { display:flex; flex-wrap:wrap; gap:.6rem; margin:1rem 0; }
@@ -37,7 +38,7 @@ figure img { width:100%; max-width:100%; height:auto; display:block; }
 .lrtool-table { overflow-x:auto; margin:.8rem 0; }
 table { border-collapse:collapse; font-size:.9rem; min-width:40%; }
 th, td { text-align:left; padding:.3rem .8rem .3rem 0; border-bottom:1px solid var(--line);
-         vertical-align:top; overflow-wrap:anywhere; }
+         vertical-align:top; overflow-wrap:break-word; }
 th { color:var(--faint); font-weight:600; }
 td.num { font-variant-numeric:tabular-nums; }
 pre { background:var(--soft); padding:.7rem .9rem; border-radius:8px; overflow-x:auto;

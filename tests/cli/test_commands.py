@@ -1,0 +1,220 @@
+"""Every command does what its help says."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lrtool.cli import main
+from lrtool.result import RangeTestResult
+from support import targets
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    (tmp_path / "target.py").write_text(targets.GOOD)
+    return "target.py:make"
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def shell(*words: str, cwd: Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "lrtool", *words], cwd=cwd, capture_output=True, text=True, **options
+    )
+
+
+def test_range_test_prints_the_rates(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["range-test", target, "--num-steps", "20", "--max-lr", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "learning rate" in shown
+    assert "80% interval" in shown
+    assert "\033" not in shown  # not a terminal: no colour
+
+
+def test_range_test_in_json_is_a_result(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["range-test", target, "--min-lr", "1e-6", "--max-lr", "1", "--num-steps", "20"]
+    main([*words, "--json"])
+    result = RangeTestResult.from_dict(printed(capsys))
+    assert result.num_steps <= 20
+    assert (result.curve.lr[0], result.curve.lr.max() <= 1) == (1e-6, True)
+
+
+def test_range_test_is_the_same_again(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for seed in ("1", "1", "2"):
+        main(["range-test", target, "--num-steps", "20", "--seed", seed, "--json"])
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] != shown[2]
+
+
+def test_range_test_writes_its_files_into_one_folder(target: str, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    main(["range-test", target, "--num-steps", "20", "--out", "a/b"])
+    after = {path for path in tmp_path.iterdir() if path.name != "__pycache__"}
+    assert after - before == {tmp_path / "a"}
+    names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
+    assert names == [f"range_test.{kind}" for kind in ("csv", "html", "json", "png")]
+    RangeTestResult.load(tmp_path / "a" / "b" / "range_test.json")
+
+
+def test_schedules_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["schedule", "--json"])
+    assert "max_lr" in printed(capsys)["one_cycle"]
+
+
+def test_schedule_prints_every_value(capsys: pytest.CaptureFixture[str]) -> None:
+    from lrtool import schedules
+
+    main(["schedule", "cosine", "lr=0.5", "total_steps=20", "--json"])
+    shown = printed(capsys)
+    assert shown["values"] == [schedules.cosine(lr=0.5, total_steps=20)(k) for k in range(20)]
+
+
+def test_schedule_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["schedule", "one_cycle", "max_lr=0.1", "total_steps=50", "--plot"]
+    main(words)
+    assert "●" in capsys.readouterr().out
+    main([*words, "x.png"])
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_optimizers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["optimizers", "--json"])
+    assert printed(capsys)["sgd"]["momentum"] == "momentum"
+    main(["optimizers", "adamw"])
+    assert "beta1" in capsys.readouterr().out
+
+
+def test_tune_searches_goes_on_and_reports(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["tune", target, "--max-epochs", "1", "--json", "--trials"]
+    main([*words, "2"])
+    first = printed(capsys)
+    assert len(first["trials"]) == 2
+    assert {"max_lr", "momentum", "weight_decay"} <= set(first["best_params"])
+    main([*words, "3"])
+    second = printed(capsys)
+    assert second["trials"][:2] == first["trials"]
+    assert len(second["trials"]) == 3
+    assert second["range_test"] == first["range_test"]
+    assert "lrtool tune" not in (tmp_path / "lrtool-tune" / "report.html").name
+    main(["report", "lrtool-tune/study.journal", "--out", "again.html"])
+    page = (tmp_path / "again.html").read_text(encoding="utf-8")
+    assert "Every trial of the study" in page
+    assert "To train with it" in page
+
+
+def test_report_reads_a_saved_range_test(target: str, tmp_path: Path) -> None:
+    main(["range-test", target, "--num-steps", "20", "--out", "o"])
+    main(["report", "o/range_test.json"])
+    assert "Range test" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_report_reads_what_plain_optuna_wrote_and_leaves_it_alone(tmp_path: Path) -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(storage="sqlite:///s.db", study_name="mine")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    before = (tmp_path / "s.db").read_bytes()
+    main(["report", "sqlite:///s.db"])
+    assert "Search mine" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "s.db").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "s.db"]
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "tcsh"])
+def test_completion_knows_every_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab", reason="shtab is not installed")
+    main(["completion", name])
+    script = capsys.readouterr().out
+    commands = ("demo", "range-test", "schedule", "tune", "report", "optimizers")
+    assert all(command in script for command in commands)
+
+
+@pytest.mark.parametrize(
+    "words", [[], *([c] for c in ("demo", "range-test", "schedule", "tune", "report"))]
+)
+def test_help_reads_well(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert "exit codes" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom lrtool.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n"
+        "    print(sorted({'torch', 'numpy', 'matplotlib', 'optuna'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_model_s_own_error_is_raised_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        targets.GOOD + "\nclass Broken(TinyModel):\n    def training_step(self, *_):\n"
+        "        raise RuntimeError('mine')\n\ndef broken():\n    return Broken, tiny_loader()\n"
+    )
+    with pytest.raises(RuntimeError, match="mine"):
+        main(["range-test", "broken.py:broken"])
+
+
+def test_module_form_of_a_target(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["range-test", "target:make", "--num-steps", "20", "--json"]) == 0
+    assert printed(capsys)["format"].startswith("lrtool.RangeTestResult")
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m lrtool optimizers | head -n 1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0"
+    assert "Traceback" not in done.stderr
+
+
+def test_ascii_terminals_get_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    words = ("schedule", "one_cycle", "max_lr=0.1", "total_steps=50", "--plot")
+    done = shell(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+
+
+def test_ctrl_c_is_clean(tmp_path: Path) -> None:
+    """The first Ctrl-C ends a range test with code 130, no traceback and no file."""
+    (tmp_path / "slow.py").write_text(
+        f"import sys, time\nsys.path.insert(0, {str(TESTS)!r})\n{targets.GOOD}\n"
+        "class Slow(TinyModel):\n    def training_step(self, *batch):\n"
+        "        print('step', file=sys.stderr, flush=True)\n        time.sleep(0.2)\n"
+        "        return super().training_step(*batch)\n\n"
+        "def slow():\n    return Slow, tiny_loader()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lrtool", "range-test", "slow.py:slow", "--out", "o"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while "step" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted" in errors
+    assert not (tmp_path / "o").exists()
