@@ -2,6 +2,7 @@
 
 from lrtool.callbacks.cyclical import CyclicalScheduler
 from lrtool.callbacks.early_stopping import EarlyStopping
+from lrtool.callbacks.fine_tune import FineTuneRecipe
 from lrtool.callbacks.one_cycle import OneCycleScheduler
 from lrtool.callbacks.pruning import TrialPruning
 from lrtool.callbacks.range_test import LRRangeTest
@@ -12,6 +13,7 @@ from lrtool.callbacks.warmup import WarmupScheduler
 __all__ = [
     "CyclicalScheduler",
     "EarlyStopping",
+    "FineTuneRecipe",
     "LRRangeTest",
     "OneCycleScheduler",
     "ParamScheduler",

@@ -136,6 +136,11 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         self._shares: list[float] = []
         self._own_lr = 0.0
 
+    @property
+    def state_key(self) -> str:
+        """One recipe an optimizer."""
+        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}}}"
+
     # -- Lightning's hooks -----------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -168,12 +173,13 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         self._starts = start_epochs(self._plan, _epochs(trainer))
         if self._saved:
             self._resume(trainer)
+            # Resumed from the last batch of an epoch, Lightning begins the next one without
+            # `on_train_epoch_start`.
+            self._enter_due(trainer, started=False)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Enter the stage that begins with this epoch."""
-        due = max(i for i, start in enumerate(self._starts) if start <= trainer.current_epoch)
-        if due != self._stage:
-            self._enter(trainer, due)
+        self._enter_due(trainer, started=True)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -253,16 +259,23 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
             "pass it all parameters, frozen ones included", missing=missing,
         )  # fmt: skip
 
-    def _enter(self, trainer: Trainer, index: int) -> None:
+    def _enter_due(self, trainer: Trainer, *, started: bool) -> None:
+        due = max(i for i, start in enumerate(self._starts) if start <= trainer.current_epoch)
+        if due != self._stage:
+            self._enter(trainer, due, started)
+
+    def _enter(self, trainer: Trainer, index: int, started: bool) -> None:
         assert self._freezer is not None
         stage = self._plan[index]
         self._freezer.train_last(stage.groups)
         before = self.records[-1] if self.records else None
         self._write(trainer, before.lr if before else self._own_lr)
-        result = self._finder.measure(trainer) if stage.measure and stage.lr is None else None
+        measures = stage.measure and stage.lr is None
+        result = self._finder.measure(trainer, started=started) if measures else None
         self.result = result or self.result
         rates, reason = self._rates(stage, result, before)
-        horizon = self._horizon(trainer, index, rates)
+        horizon = self._horizon(trainer, index, trainer.global_step, trainer.current_epoch)
+        horizon = _with_rates(horizon, rates)
         self._stage = index
         self._stage_schedule = schedule = resolve(stage.schedule, horizon)
         trained, frozen = self._freezer.count()
@@ -289,16 +302,15 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         why = "not measured" if result is None else f"no pick ({result.suggestion.reason})"
         return (lr, lr / 4, lr), f"{why}: the rate of {origin}"
 
-    def _horizon(self, trainer: Trainer, index: int, rates: _Rates) -> Horizon:
-        step = trainer.global_step
-        run = horizon_of(trainer, None, Position(step, trainer.current_epoch))
+    def _horizon(self, trainer: Trainer, index: int, step: int, epoch: int) -> Horizon:
+        """The stage `index`, which begins or began at `step` with `epoch`."""
+        run = horizon_of(trainer, None, Position(step, epoch))
         left = run.total_steps - step
         epochs = self._plan[index].epochs
         if index < len(self._plan) - 1 and epochs is not None:
             assert run.steps_per_epoch is not None
             left = min(left, round(epochs * run.steps_per_epoch))
-        lr, min_lr, max_lr = rates
-        return replace(run, total_steps=max(1, left), lr=lr, min_lr=min_lr, max_lr=max_lr)
+        return replace(run, total_steps=max(1, left))
 
     def _resume(self, trainer: Trainer) -> None:
         assert self._freezer is not None
@@ -310,11 +322,10 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         last, stage = self.records[-1], self._plan[self._stage]
         self.result = next((r.result for r in reversed(self.records) if r.result), None)
         self._freezer.train_last(stage.groups)
-        run = horizon_of(trainer)
-        horizon = replace(
-            run, total_steps=last.steps, lr=last.lr, min_lr=last.min_lr, max_lr=last.max_lr
-        )
-        self._stage_schedule = resolve(stage.schedule, horizon)
+        horizon = self._horizon(trainer, self._stage, last.step, last.epoch)
+        horizon = _with_rates(horizon, (last.lr, last.min_lr, last.max_lr))
+        self._stage_schedule = schedule = resolve(stage.schedule, horizon)
+        self.records[-1] = replace(last, steps=horizon.total_steps, schedule=repr(schedule))
 
     def _write(self, trainer: Trainer, lr: float) -> None:
         param_groups.set_value(trainer.optimizers[self.optimizer], "lr", lr, self._shares)
@@ -330,6 +341,10 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
     def _give_back(self) -> None:
         if self._freezer is not None:
             self._freezer.give_back()
+
+
+def _with_rates(horizon: Horizon, rates: _Rates) -> Horizon:
+    return replace(horizon, lr=rates[0], min_lr=rates[1], max_lr=rates[2])
 
 
 def _epochs(trainer: Trainer) -> int:

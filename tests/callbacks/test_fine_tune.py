@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lrtool import optimizers, param_groups
+from lrtool import optimizers, param_groups, schedules
 from lrtool.callbacks import FineTuneRecipe, LRRangeTest, OneCycleScheduler
 from lrtool.callbacks.schedule import active_schedule
 from lrtool.errors import ArgumentError, UnsupportedError
-from lrtool.fine_tuning import Stage
+from lrtool.fine_tuning import Stage, StageRecord
 from support.steps import identical
 from support.tiny import Batch, tiny_trainer
 
@@ -54,6 +54,11 @@ def loader(batches: int = 6, alike: bool = False) -> DataLoader[Any]:
 
 def recipe(**options: Any) -> FineTuneRecipe:
     return FineTuneRecipe(**{"head": "head", "range_test": SWEEP, **options})
+
+
+def written_out(record: StageRecord) -> Any:
+    """The schedule that the log names."""
+    return eval(record.schedule, vars(schedules))
 
 
 class Trace(pl.Callback):
@@ -149,14 +154,12 @@ def test_rates_are_discriminative_and_follow_the_stage_schedule() -> None:
     callback = recipe(head_epochs=1, layer_decay=0.5)
     _, trace = fit(Net(), callback)
     first, second = callback.records
-    for record, (begin, end) in zip((first, second), ((0, 6), (6, 24)), strict=True):
-        peak = record.max_lr
-        for step in range(begin, end):
-            top = max(trace.lrs[step])
-            shares = sorted({round(lr / top, 9) for lr in trace.lrs[step]})
-            assert shares == [0.25, 0.5, 1.0]
-            assert top <= peak * (1 + 1e-12)
-    assert max(map(max, trace.lrs[6:])) == pytest.approx(second.max_lr, rel=1e-3)
+    for record, end in ((first, 6), (second, 24)):
+        schedule = written_out(record)
+        for step in range(record.step, end):
+            top = schedule(step - record.step)
+            assert sorted(set(trace.lrs[step])) == [0.25 * top, 0.5 * top, top]
+    assert second.step == 6
 
 
 def test_the_optimizers_own_ratios_stay_on_top() -> None:
@@ -188,19 +191,13 @@ def test_the_range_test_of_the_head_leaves_the_body_alone_and_no_trace() -> None
     fit(first, measured)
     records = measured.records
     given = [
-        Stage(one.stage, epochs, groups, measure=False, schedule=resolve_like(one))
+        Stage(one.stage, epochs, groups, measure=False, schedule=written_out(one))
         for one, epochs, groups in zip(records, (2, None), (1, None), strict=True)
     ]
     second = Net()
     fit(second, recipe(stages=given))
     assert identical(first.parameters(), second.parameters())
     assert all(one.result is not None and one.result.num_steps == 12 for one in records)
-
-
-def resolve_like(record: Any) -> Any:
-    from lrtool import schedules
-
-    return eval(record.schedule, vars(schedules))
 
 
 def test_a_given_rate_is_not_measured() -> None:
@@ -271,8 +268,13 @@ def test_other_callbacks_see_the_schedule() -> None:
     assert reads.found == callback.schedule
 
 
-@pytest.mark.parametrize("name", ["sgdm", "adamw", "rmsprop", "lookahead_adam", "adabound", "muon"])
-@pytest.mark.parametrize("stop", [3, 6, 9, 12, 15])
+# All batches are alike here, so that where the loader goes on does not matter.
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before")
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [("sgdm", 3), ("sgdm", 6), ("sgdm", 9), ("sgdm", 12), ("sgdm", 15), ("adamw", 12)]
+    + [(name, 9) for name in ("rmsprop", "lookahead_adam", "adabound", "muon")],
+)
 def test_resume_is_exact_at_any_stage(name: str, stop: int, tmp_path: Path) -> None:
     """Stopped in the head stage, at its end, in a thaw, at its end, in the last stage."""
 
@@ -364,9 +366,8 @@ def test_an_optimizer_without_the_body_is_refused() -> None:
         fit(HeadOnly(), recipe())
 
 
-@pytest.mark.parametrize("rival", [OneCycleScheduler, lambda: recipe()])
-def test_two_schedulers_of_one_rate_are_refused(rival: Any) -> None:
-    trainer = tiny_trainer(callbacks=[recipe(), rival()])
+def test_two_schedulers_of_one_rate_are_refused() -> None:
+    trainer = tiny_trainer(callbacks=[recipe(), OneCycleScheduler()])
     with pytest.raises(UnsupportedError, match="one scheduler moves"):
         trainer.fit(Net(), loader())
 
