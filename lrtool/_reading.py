@@ -7,13 +7,12 @@ import numpy as np
 
 from lrtool._divergence import noise_scale
 from lrtool.curve import FloatArray, LossCurve
-from lrtool.smoothing import BINS_PER_WIDTH, local_line
+from lrtool.smoothing import local_line
 
 __all__ = ["Reading", "read"]
 
 WIDTH = 0.25  # decades: the window of the slopes, +- one standard deviation, is half a decade wide
 FEWEST = 10
-PERSISTENCE = 0.2  # decades
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +73,12 @@ class Reading:
         above = np.flatnonzero(self.value[self.lowest :] > level)
         return float(self.x[self.lowest + above[0] if len(above) else -1])
 
-    @cached_property
+    @property
     def onset(self) -> float:
         """log10 LR from which the loss stays above its start beyond noise; NaN for never."""
-        above = self.value > self.base + 3 * self.error
-        needed = min(len(above), round(PERSISTENCE / (WIDTH / BINS_PER_WIDTH)))
-        runs = np.convolve(above, np.ones(needed, dtype=int), mode="valid") == needed
-        return float(self.x[np.argmax(runs)]) if runs.any() else np.nan
+        usual = np.flatnonzero(self.value <= self.base + 3 * self.error)
+        last = int(usual[-1]) if len(usual) else -1
+        return float(self.x[last + 1]) if last + 1 < len(self.x) else np.nan
 
 
 def read(curve: LossCurve) -> Reading | None:

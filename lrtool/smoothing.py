@@ -12,7 +12,7 @@ __all__ = ["LocalLine", "local_line", "smooth"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-BINS_PER_WIDTH = 12
+_BINS_PER_WIDTH = 12
 _REACH = 4  # kernel cut-off, in widths
 
 
@@ -45,7 +45,7 @@ def local_line(x: FloatArray, y: FloatArray, *, width: float) -> LocalLine:
         width: standard deviation of the Gaussian weights, in decades, above zero.
     """
     positive(width=width)
-    step = width / BINS_PER_WIDTH
+    step = width / _BINS_PER_WIDTH
     low, high = float(x.min()), float(x.max())
     bins = round((high - low) / step) + 1
     nodes = low + step * np.arange(bins)
@@ -54,8 +54,8 @@ def local_line(x: FloatArray, y: FloatArray, *, width: float) -> LocalLine:
     # counted from the middle of the range keep the moments small.
     centre, middle = float(np.median(y)), 0.5 * (low + high)
     u, v = x - middle, y - centre
-    reach = np.arange(-_REACH * BINS_PER_WIDTH, _REACH * BINS_PER_WIDTH + 1)
-    kernel = np.exp(-0.5 * (reach / BINS_PER_WIDTH) ** 2)
+    reach = np.arange(-_REACH * _BINS_PER_WIDTH, _REACH * _BINS_PER_WIDTH + 1)
+    kernel = np.exp(-0.5 * (reach / _BINS_PER_WIDTH) ** 2)
 
     def moment(values: FloatArray | None, kernel: FloatArray) -> FloatArray:
         gathered = np.bincount(where, values, minlength=bins).astype(np.float64)
@@ -113,7 +113,7 @@ def smooth(lr: FloatArray, loss: FloatArray, *, width: float = 0.25) -> FloatArr
     x = np.log10(lr[finite])
     fitted = local_line(x, loss[finite], width=width)
     # Each point lies within half a bin of a node that sees it: follow that node's own line to it.
-    step = width / BINS_PER_WIDTH
+    step = width / _BINS_PER_WIDTH
     nearest = np.minimum(np.rint((x - fitted.x[0]) / step).astype(np.int64), len(fitted.x) - 1)
     out[finite] = fitted.value[nearest] + fitted.slope[nearest] * (x - fitted.x[nearest])
     return out

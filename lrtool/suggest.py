@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lrtool._auto import Estimate, combine
+from lrtool._auto import DESCENT, Estimate, combine
 from lrtool._check import one_of
 from lrtool._reading import FEWEST, Reading, read
 from lrtool._rules import RULES
@@ -122,44 +122,53 @@ def suggest(
 
 
 def auto(curve: LossCurve, *, optimizer: str | None = None) -> Suggestion:
-    """Combine the rules by their agreement, with the optimizer's usual range as prior."""
+    """Read the basin of the loss, its noise and its divergence; see `lrtool._auto`."""
     found = _readable(curve)
     if isinstance(found, tuple):
         return Suggestion.none("auto", *found)
-    return _suggestion("auto", curve, found, combine(found, optimizer))
+    return _suggestion("auto", curve, found, combine(found, _diverged(curve), optimizer))
 
 
 def _by_rule(curve: LossCurve, *, rule: str) -> Suggestion:
     found = _readable(curve)
     if isinstance(found, tuple):
         return Suggestion.none(rule, *found)
+    if found.signal < DESCENT:
+        return Suggestion.none(rule, Status.NO_DESCENT, _flat(found))
     centre = RULES[rule](found)
-    return _suggestion(rule, curve, found, Estimate(centre, centre + 0.5, 0.5, 0.0))
+    return _suggestion(rule, curve, found, Estimate(centre, centre + 0.5, 0.5))
 
 
 def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
     """The reading to suggest from, or why there is none."""
     reading = read(curve)
-    finite = int(np.isfinite(curve.loss).sum())
-    stopped = curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
     if reading is None:
-        if stopped:
+        finite = int(np.isfinite(curve.loss).sum())
+        if _diverged(curve):
             return Status.DIVERGED_AT_START, (
                 f"the loss diverged after {finite} steps, at lr {curve.lr[-1]:.3g}; start lower"
             )
         return Status.TOO_FEW_POINTS, (
             f"{finite} finite losses, and a pick needs {FEWEST}; take more steps"
         )
-    if reading.signal < _CLEAR_SIGNAL / 2:
-        return Status.NO_DESCENT, (
-            f"the loss fell by {reading.drop:.3g}, no more than its noise of {reading.sigma:.3g} "
-            "explains; "
-            "take more steps, larger batches, or check that the model can learn at all"
-        )
+    if reading.signal < _NOISY and not _diverged(curve):
+        return Status.NO_DESCENT, _flat(reading)
     return reading
 
 
-_CLEAR_SIGNAL = 8.0  # standard deviations of the smoothed loss
+_NOISY = 4.0  # standard deviations: below, nothing fell
+_CLEAR = 8.0  # standard deviations: above, the descent is beyond doubt
+
+
+def _diverged(curve: LossCurve) -> bool:
+    return curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
+
+
+def _flat(reading: Reading) -> str:
+    return (
+        f"the loss fell by {reading.drop:.3g}, no more than its noise of {reading.sigma:.3g} "
+        "explains; take more steps, larger batches, or check that the model can learn at all"
+    )
 
 
 def _suggestion(method: str, curve: LossCurve, reading: Reading, guess: Estimate) -> Suggestion:
@@ -182,10 +191,17 @@ def _suggestion(method: str, curve: LossCurve, reading: Reading, guess: Estimate
 
 
 def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
+    if reading.signal < DESCENT:
+        return Status.NOISY, (
+            f"the loss never fell, and diverged at lr {10**reading.end:.3g}: the pick is a fixed "
+            "distance below that; take more steps, or compare a few rates near it"
+        )
     fell = f"the loss fell from {reading.base:.3g} to {reading.base - reading.drop:.3g}"
-    if reading.signal < _CLEAR_SIGNAL:
-        return Status.NOISY, f"{fell}, {reading.signal:.1f} times its noise: more steps would help"
-    if curve.stop_reason is StopReason.COMPLETED and reading.lowest >= len(reading.x) - 1:
+    if reading.signal < _CLEAR:
+        return Status.NOISY, (
+            f"{fell}, {reading.signal:.1f} times its noise: more steps or larger batches would help"
+        )
+    if not _diverged(curve) and reading.x[-1] - reading.x[reading.lowest] < 0.1:
         return Status.NEVER_DIVERGED, f"{fell} and was still falling at the highest rate; raise it"
     return Status.CLEAR, f"{fell}, lowest at lr {10 ** reading.x[reading.lowest]:.3g}"
 
