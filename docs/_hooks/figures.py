@@ -1,9 +1,15 @@
-"""The pictures of the documentation, drawn at its build from measured curves and real schedules."""
+"""What the documentation's build computes: pictures and readings of measured curves, schedules.
 
+`![what it shows](figure:NAME)` in a page becomes the picture, for light and for dark ground;
+`{{ NAME }}` what is read off that curve today.
+"""
+
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -17,6 +23,8 @@ from lrtool.suggest import suggest
 
 CURVES = Path(__file__).parents[1] / "curves"
 Draw = Callable[[Any], object]
+THEMES = ("light", "dark")
+OPTIMIZERS = dict.fromkeys(("scaled", "raw-pixels", "periodic", "diverged-at-start"), "SGD")
 
 SCHEDULES = {
     "falling": {
@@ -36,18 +44,35 @@ SCHEDULES = {
 def on_files(files: Files, config: Any) -> Files:
     """Add every picture, light and dark."""
     for name, draw in _pictures():
-        for theme in ("light", "dark"):
+        for theme in THEMES:
             path = f"img/{name}-{theme}.svg"
             files.append(File.generated(config, path, content=_svg(draw, theme)))
     return files
 
 
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put pictures and readings where a page asks for them."""
+    up = "../" * page.url.count("/")
+
+    def picture(found: re.Match[str]) -> str:
+        light, dark = (f"![{found[1]}]({up}img/{found[2]}-{on}.svg#only-{on})" for on in THEMES)
+        return f"{light}{dark}"
+
+    def reading(found: re.Match[str]) -> str:
+        return f"```text\n{fill(str(_result(found[1]).suggestion), 88)}\n```"
+
+    markdown = re.sub(r"!\[([^\]]*)\]\(figure:([\w-]+)\)", picture, markdown)
+    return re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
+
+
+def _result(name: str) -> RangeTestResult:
+    curve = LossCurve.from_json(CURVES / f"{name}.json")
+    return RangeTestResult(curve, suggest(curve, optimizer=OPTIMIZERS.get(name, "AdamW")))
+
+
 def _pictures() -> Iterator[tuple[str, Draw]]:
     for path in sorted(CURVES.glob("*.json")):
-        curve = LossCurve.from_json(path)
-        optimizer = "AdamW"
-        result = RangeTestResult(curve, suggest(curve, optimizer=optimizer))
-        yield path.stem, partial(plot_range_test, result)
+        yield path.stem, partial(plot_range_test, _result(path.stem))
     for name, family in SCHEDULES.items():
         yield name, partial(_family, family)
 

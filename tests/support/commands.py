@@ -18,9 +18,9 @@ def check_command(line: str) -> None:
     """Fail unless the line is a command that exists, with arguments that it takes.
 
     Args:
-        line: one shell line; comments and a leading `VAR=value` are ignored.
+        line: one shell line; comments and a leading `VAR=value` or a last `&` are ignored.
     """
-    words = shlex.split(line, comments=True)
+    words = [word for word in shlex.split(line, comments=True) if word != "&"]
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words = words[1:]
     if words[:3] in (["python", "-m", "lrtool"],):

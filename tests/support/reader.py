@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+import lrtool
 from support.tiny import TinyModel, tiny_loader
 
 __all__ = ["session"]
@@ -28,6 +29,19 @@ class Transfer(Model):
         self.net = nn.Sequential(self.backbone, self.head)
 
 
+class Trainer(pl.Trainer):
+    """Lightning's, silent and writing no file unless asked to."""
+
+    def __init__(self, **options: Any) -> None:
+        quiet = {
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "enable_progress_bar": False,
+            "logger": False,
+        }
+        super().__init__(**{**quiet, **options})
+
+
 def session() -> dict[str, Any]:
     """A new session: `Model`, `model`, `train_loader`, `val_loader`, `Trainer`, and so on."""
     torch.manual_seed(0)
@@ -36,8 +50,9 @@ def session() -> dict[str, Any]:
         "__name__": "page",
         "Model": Model,
         "Transfer": Transfer,
-        "Trainer": pl.Trainer,
+        "Trainer": Trainer,
         "model": Model(),
+        "lrtool": lrtool,
         "nn": nn,
         "pl": pl,
         "torch": torch,
