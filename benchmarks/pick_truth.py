@@ -44,6 +44,7 @@ class Truth:
         self.x = np.log10(grid)
         mean = losses.mean(0)
         self.best = float(mean.min())
+        self.before = before
         self.regrets = np.clip((mean - self.best) / (before - self.best), 0, 1)
 
     def regret(self, lr: float) -> float:
@@ -51,6 +52,11 @@ class Truth:
         if not np.isfinite(lr) or lr <= 0:
             return 1.0
         return float(np.interp(np.log10(lr), self.x, self.regrets, left=1.0, right=1.0))
+
+    def regret_of_loss(self, loss: float) -> float:
+        """Cost of a training that ended at `loss`: below 0 when it beats the grid's best."""
+        loss = min(loss, self.before) if np.isfinite(loss) else self.before
+        return (loss - self.best) / (self.before - self.best)
 
     @cached_property
     def flat(self) -> tuple[float, float]:
