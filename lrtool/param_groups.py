@@ -12,6 +12,7 @@ Three optimizers need more than a number written into a group, and get it here:
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Literal, Protocol
 
 __all__ = [
@@ -86,10 +87,12 @@ def set_value(
 
 def set_all(optimizer: HasParamGroups, knob: Knob, values: Sequence[float | None]) -> None:
     """Write one value a group; None, or a group without the knob, is left alone."""
+    kind = type(_innermost(optimizer) if knob == "momentum" else None)
+    lineage = _lineage(kind)  # type: ignore[arg-type]  # mypy holds classes unhashable
     for group, value in zip(optimizer.param_groups, values, strict=True):
         if value is not None:
-            if knob == "momentum":
-                _prepare_momentum(optimizer, group, value)
+            if lineage:
+                _prepare_momentum(optimizer, group, value, lineage)
             _write(group, knob, value)
 
 
@@ -130,6 +133,9 @@ def _read(group: ParamGroup, knob: Knob) -> float | None:
 
 
 def _write(group: ParamGroup, knob: Knob, value: float) -> None:
+    if type(group.get(knob)) is float and "phase" not in group:
+        group[knob] = value  # the usual case, made short: this runs at every step of a training
+        return
     key = momentum_key(group) if knob == "momentum" else knob
     if key is None or key not in group:
         return
@@ -171,9 +177,17 @@ def _through_switch(group: ParamGroup, value: float) -> float:
     return value * share
 
 
-def _prepare_momentum(optimizer: HasParamGroups, group: ParamGroup, value: float) -> None:
+@cache
+def _lineage(kind: type) -> frozenset[str]:
+    """Names of the classes with a trap of momentum that `kind` derives from."""
+    names = {base.__name__ for base in kind.__mro__}
+    return frozenset(names & (_DIVIDES_BY_TODAYS_BETA1 | {"RMSprop"}))
+
+
+def _prepare_momentum(
+    optimizer: HasParamGroups, group: ParamGroup, value: float, lineage: frozenset[str]
+) -> None:
     inner = _innermost(optimizer)
-    lineage = {base.__name__ for base in type(inner).__mro__}
     if "RMSprop" in lineage and value > 0:
         for parameter in group["params"]:
             state = inner.state.get(parameter)
