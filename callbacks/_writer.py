@@ -34,6 +34,9 @@ class Writer:
         self.horizon: Horizon | None = None
         self.schedules: dict[Knob, Schedule | dict[str, Schedule]] = {}
         self._source: RangeTestResult | None = None
+        self._num_groups = -1
+        self._jobs: list[tuple[Knob, Schedule, list[float] | None]] = []
+        self._named_jobs: list[tuple[Knob, dict[str, Schedule]]] = []
         self._ratios: dict[Knob, list[float]] = {
             knob: list(values) for knob, values in saved.get("ratios", {}).items()
         }
@@ -75,25 +78,21 @@ class Writer:
             self._momentum = param_groups.get(optimizer, "momentum")
         self.horizon = self._with_rates(self.horizon, optimizer, result)
         self.schedules = self._built(optimizer, self.horizon)
+        self._num_groups = -1
         if self.lr is not None:
             for text in misfits(self.lr, self.horizon.total_steps, self.horizon.steps_per_epoch):
                 self.say(text)
 
     def write(self, optimizer: Any, step: int) -> None:
         """Write every knob's value at `step`, to all groups, those added since included."""
-        groups = optimizer.param_groups
-        for knob, known in self._ratios.items():
-            if len(groups) > len(known):  # a new group keeps its share of the present values
-                known.extend(param_groups.ratios(optimizer, knob)[len(known) :])
-        for knob, schedule in self.schedules.items():
-            if isinstance(schedule, Schedule):
-                shares = self._ratios.get(knob)
-                shares = None if shares is None else shares[: len(groups)]
-                param_groups.set_value(optimizer, knob, schedule(step), shares)
-            else:
-                names = [group.get("name") for group in groups]
-                values = [schedule[name](step) if name in schedule else None for name in names]
-                param_groups.set_all(optimizer, knob, values)
+        if len(optimizer.param_groups) != self._num_groups:
+            self._admit_groups(optimizer)
+        for knob, schedule, shares in self._jobs:
+            param_groups.set_value(optimizer, knob, schedule(step), shares)
+        for knob, named in self._named_jobs:
+            names = [group.get("name") for group in optimizer.param_groups]
+            values = [named[name](step) if name in named else None for name in names]
+            param_groups.set_all(optimizer, knob, values)
 
     def say(self, text: str) -> None:
         """Warn, once."""
@@ -102,6 +101,20 @@ class Writer:
         self.said.append(text)
         if not self.quiet:
             warnings.warn(text, stacklevel=2)
+
+    def _admit_groups(self, optimizer: Any) -> None:
+        """Groups added since the last step: each keeps its share of the present values."""
+        self._num_groups = len(optimizer.param_groups)
+        for knob, known in self._ratios.items():
+            if self._num_groups > len(known):
+                known.extend(param_groups.ratios(optimizer, knob)[len(known) :])
+        self._jobs, self._named_jobs = [], []
+        for knob, schedule in self.schedules.items():
+            if isinstance(schedule, Schedule):
+                shares = self._ratios.get(knob, [])[: self._num_groups] or None
+                self._jobs.append((knob, schedule, shares))
+            else:
+                self._named_jobs.append((knob, schedule))
 
     def _with_rates(
         self, horizon: Horizon, optimizer: Any, result: RangeTestResult | None
