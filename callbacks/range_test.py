@@ -9,6 +9,7 @@ from lrtool.callbacks._announce import announce
 from lrtool.callbacks._borrow import borrowed
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
+from lrtool.callbacks._log_result import log_result
 from lrtool.callbacks._progress import sweep_bar
 from lrtool.callbacks._range_test_context import (
     capped,
@@ -129,7 +130,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Sweep, if this is a start that asks for it."""
-        resumed = trainer.ckpt_path is not None
+        # The batch-size finder, too, goes through a checkpoint; but its is one of step 0.
+        resumed = trainer.ckpt_path is not None and trainer.global_step > 0
         due = self.on_resume == "run" if resumed else trainer.current_epoch in self.at_epochs
         self._swept_epoch = trainer.current_epoch
         if due:
@@ -187,6 +189,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.result = self._read(sweep, context, data.not_restored, data.remarks)
         if trainer.is_global_zero:
             tell(self.result, wanted=self.apply)
+        log_result(trainer, self.result)
         if self.result.applied:
             self._apply(trainer, self.result)
         if self.then == "stop":
