@@ -223,6 +223,7 @@ def test_B18_the_batch_size_finder_goes_first(tmp_path: Path) -> None:
     assert sizes[-52:] == [8] * 52  # 20 of the sweep and 32 of training, at the final size
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_G3_the_command_line_of_lightning(
     lightning: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +255,7 @@ def test_G3_the_command_line_of_lightning(
         "--trainer.callbacks=lrtool.callbacks.LRRangeTest",
         "--trainer.callbacks.num_steps=40",
     ]
-    ran = cli(Model, args=arguments, save_config_callback=None)
+    ran = cli(Model, args=arguments, save_config_callback=None, seed_everything_default=1)
     (test,) = [one for one in ran.trainer.callbacks if isinstance(one, LRRangeTest)]
     assert test.config.num_steps == 40
     assert test.result is not None
@@ -325,7 +326,7 @@ def test_the_profiler_does_not_see_the_sweep() -> None:
 
 def with_scaler(lightning: ModuleType, **options: Any) -> Any:
     precision = import_module(f"{lightning.__name__}.plugins.precision").MixedPrecision
-    scaler = torch.amp.GradScaler("cpu", **options)  # type: ignore[attr-defined]
+    scaler = torch.amp.GradScaler("cpu", **options)
     return precision("16-mixed", "cpu", scaler)
 
 
@@ -403,7 +404,7 @@ def test_C6_other_strategies_are_refused_by_name_before_the_first_step(
     other = type(name, (base,), dict.fromkeys(base.__abstractmethods__))
 
     class Shell:
-        strategy = object.__new__(other)
+        strategy: Any = object.__new__(other)
         optimizers: tuple[Any, ...] = ()
 
     with pytest.raises(LRToolError, match=rf"got {name}; measure on one device"):

@@ -1,0 +1,91 @@
+"""Two processes under DDP: one curve, one pick, one stop, and no trace."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "support" / "ddp_range_test.py"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run(namespace: str, folder: Path) -> list[dict[str, Any]]:
+    environment = {**os.environ, "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), namespace, str(folder)],
+        env=environment,
+        timeout=300,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return run("pytorch_lightning", tmp_path_factory.mktemp("ddp"))
+
+
+def test_C1_both_ranks_have_the_same_curve_and_pick(ranks: list[dict[str, Any]]) -> None:
+    one, two = ranks
+    assert one["sweep"]["curve"] == two["sweep"]["curve"]
+    assert one["sweep"]["suggestion"] == two["sweep"]["suggestion"]
+    assert one["sweep"]["context"]["world_size"] == 2
+    assert one["applied"] == two["applied"]
+
+
+def test_C2_no_trace_and_no_file_of_another_rank(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["with"] == rank["without"]
+
+
+def test_C3_the_loss_is_the_mean_over_ranks(ranks: list[dict[str, Any]]) -> None:
+    one, two = ranks
+    taken = len(one["sweep"]["curve"]["loss"])
+    local = np.array([one["sweep"]["local"][:taken], two["sweep"]["local"][:taken]])
+    assert not np.array_equal(local[0], local[1])  # each rank has its own batches
+    np.testing.assert_allclose(one["sweep"]["curve"]["loss"], local.mean(0), rtol=1e-6)
+
+
+def test_C3_a_nan_on_one_rank_stops_both_at_the_same_step(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        curve = rank["nan"]["curve"]
+        assert len(curve["loss"]) == 8
+        assert curve["loss"][-1] == "nan"
+        assert curve["stop_reason"] == "nonfinite"
+    assert np.isfinite(ranks[0]["nan"]["local"][7])  # its own loss was fine
+    assert np.isnan(ranks[1]["nan"]["local"][7])
+
+
+def test_C3_a_stop_asked_for_on_one_rank_stops_both(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["stopped"]["curve"]["stop_reason"] == "interrupted"
+        assert len(rank["stopped"]["curve"]["loss"]) == 5
+
+
+def test_C5_accumulation_over_ranks(ranks: list[dict[str, Any]]) -> None:
+    one, two = ranks
+    local = np.array([one["accumulated"]["local"][:30], two["accumulated"]["local"][:30]])
+    expected = local.reshape(2, 10, 3).mean((0, 2))
+    np.testing.assert_allclose(one["accumulated"]["curve"]["loss"], expected, rtol=1e-6)
+    assert one["accumulated"]["context"]["accumulate_grad_batches"] == 3
+
+
+@pytest.mark.slow
+def test_C1_under_the_other_namespace(tmp_path: Path) -> None:
+    one, two = run("lightning.pytorch", tmp_path)
+    assert one["sweep"]["curve"] == two["sweep"]["curve"]
+    assert one["with"] == one["without"]
