@@ -64,14 +64,21 @@ def _idle_end(schedule: Schedule, total: int) -> list[str]:
 
 
 def _late_cycle(schedule: Schedule, total: int, steps_per_epoch: float | None) -> list[str]:
+    """A last cycle of which little is played; a few steps off its end are no matter."""
     cycle = schedule.cycle(total - 1)
-    if cycle is None or cycle.end <= total or schedule.length is not None:
+    if cycle is None or schedule.length is not None:
         return []
-    played = total - cycle.start
+    if cycle.peak >= total:
+        return [
+            f"the rate still rises when the run ends, at step {total}: its peak is at {cycle.peak}"
+        ]
+    played, whole = total - cycle.start, cycle.end - cycle.start
+    if cycle.end - total <= max(3, 0.02 * total):
+        return []
     in_last_epoch = steps_per_epoch is not None and played <= steps_per_epoch < total
-    if played >= (cycle.end - cycle.start) / 2 and not in_last_epoch:
+    if played >= whole / 2 and not in_last_epoch:
         return []
     return [
         f"cycle {cycle.index + 1} begins at step {cycle.start}, {played} steps before the end, and "
-        f"would take {cycle.end - cycle.start}: it ends at lr {schedule(total - 1):.3g}"
+        f"would take {whole}: it ends at lr {schedule(total - 1):.3g}"
     ]

@@ -1,5 +1,6 @@
 """Stop anywhere, go on, and every step uses what it would have used without the stop."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def two_groups(model: TinyModel) -> torch.optim.Optimizer:
     )
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], ParamScheduler]] = {
     "one_cycle": lambda: OneCycleScheduler(max_lr=0.1, weight_decay=linear(0.1, TOTAL)),
     "one_cycle_own_rate": lambda: OneCycleScheduler(),
     "sgdr": lambda: SGDRScheduler(),

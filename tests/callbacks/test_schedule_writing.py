@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -62,7 +63,7 @@ def sgd_groups(**extra: Any) -> MakeOptimizer:
 
 
 def result_of(lr: float, min_lr: float, max_lr: float, status: Status = Status.CLEAR) -> Any:
-    curve = LossCurve([1e-3, 1e-2], [1.0, 0.5], StopReason.COMPLETED)
+    curve = LossCurve(np.array([1e-3, 1e-2]), np.array([1.0, 0.5]), StopReason.COMPLETED)
     nan = float("nan")
     if not status.has_pick:
         lr = min_lr = max_lr = nan
@@ -111,7 +112,7 @@ def test_rates_come_from_the_range_test_wherever_it_stands(
     callbacks = [finder, scheduler] if first else [scheduler, finder]
     recorder, trainer = fit(*callbacks)
     assert scheduler.schedule == schedule
-    assert active_schedule(trainer) == schedule  # type: ignore[arg-type]
+    assert active_schedule(trainer) == schedule
     assert recorder.first() == [schedule(step) for step in range(16)]
 
 
@@ -362,7 +363,7 @@ def test_learning_rate_monitor_shows_what_is_used(monitor_first: bool, tmp_path:
     monitor = LearningRateMonitor(log_momentum=True, log_weight_decay=True)
     scheduler = OneCycleScheduler(max_lr=0.1, weight_decay=linear(0.5, 16))
     callbacks = [monitor, scheduler] if monitor_first else [scheduler, monitor]
-    logged: list[dict[str, float]] = []
+    logged: list[Any] = []
     logger.log_metrics = lambda metrics, step=None: logged.append(metrics)  # type: ignore[method-assign]
     recorder, _ = fit(*callbacks, logger=logger, log_every_n_steps=1, optimizer=sgd_groups())
     shown = [entry for entry in logged if any("lr-SGD" in key for key in entry)]

@@ -1,6 +1,7 @@
 """Formulas of papers and of other libraries, written down again here, over random parameters."""
 
 from math import ceil, cos, floor, pi, sqrt
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def test_rex(lr: float, total: int) -> None:
     low=st.floats(0, 0.5),
 )
 def test_warmup_stable_decay_of_transformers(
-    lr: float, total: int, warm: float, cool: float, shape: str, low: float
+    lr: float, total: int, warm: float, cool: float, shape: Any, low: float
 ) -> None:
     """A factor of (1 - m) * f(progress) + m in the decay, m the least factor."""
     schedule = schedules.wsd(
@@ -60,7 +61,7 @@ def test_warmup_stable_decay_of_transformers(
         warmup_frac=warm,
         cooldown_frac=cool,
         cooldown=shape,
-        end_lr=lr * low,  # type: ignore[arg-type]
+        end_lr=lr * low,
     )
     num_warm, num_decay = round(warm * total), round(cool * total)
     stable = total - num_decay
