@@ -124,4 +124,4 @@ def _without_spikes(y: FloatArray, tolerance: float) -> FloatArray:
     """Cut what stands out by more than `tolerance` above the median of its five neighbours."""
     padded = np.concatenate([y[2:0:-1], y, y[-2:-4:-1]])
     around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
-    return np.minimum(y, around + tolerance)
+    return np.asarray(np.minimum(y, around + tolerance))

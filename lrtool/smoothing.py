@@ -48,7 +48,7 @@ def local_line(x: FloatArray, y: FloatArray, *, width: float) -> LocalLine:
     step = width / _BINS_PER_WIDTH
     low, high = float(x.min()), float(x.max())
     bins = round((high - low) / step) + 1
-    nodes = low + step * np.arange(bins)
+    nodes = low + step * np.arange(bins, dtype=np.float64)
     where = np.minimum(np.rint((x - low) / step).astype(np.int64), bins - 1)
     # Centred on its own median a constant loss stays exact and large offsets cost no digits; rates
     # counted from the middle of the range keep the moments small.

@@ -13,8 +13,8 @@ from lrtool.types import StopReason
 
 __all__ = ["Rung", "Sweep", "SweepConfig", "lr_ladder"]
 
-DEFAULT_MIN_LR = 1e-7
-DEFAULT_MAX_LR = 10.0
+DEFAULT_MIN_LR = 1e-6
+DEFAULT_MAX_LR = 100.0
 HIGHEST_LR = 1e6
 LOWEST_LR = 1e-14
 CLEAR_SIGNAL = 4.0
@@ -68,8 +68,8 @@ class SweepConfig:
     """What to sweep.
 
     Args:
-        min_lr: lowest rate, above zero; None starts at 1e-7, and lower when that already diverges.
-        max_lr: highest rate, above min_lr; None goes to 10, and on until the loss diverges. Given
+        min_lr: lowest rate, above zero; None starts at 1e-6, and lower when that already diverges.
+        max_lr: highest rate, above min_lr; None goes to 100, and on until the loss diverges. Given
             both, exactly that range is swept, in exactly num_steps (fewer only by early_stop).
         num_steps: optimizer steps of the first pass, at least 2.
         max_steps: optimizer steps in all. What the first pass leaves of them refines the decades

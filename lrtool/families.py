@@ -1,0 +1,92 @@
+"""Families: several range tests side by side, and which member to take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lrtool._check import require
+from lrtool._reading import Reading, read
+from lrtool.result import RangeTestResult
+
+__all__ = ["Family", "family"]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Range tests that differ in one setting, and the member to take.
+
+    Args:
+        setting: what differs: "weight_decay", "momentum", "optimizer", "batch_size", ...
+        results: the setting's value -> its range test.
+        best: the value to take; None when no member has a pick.
+        reason: why, as a sentence.
+    """
+
+    setting: str
+    results: Mapping[Any, RangeTestResult]
+    best: Any
+    reason: str
+
+    @property
+    def result(self) -> RangeTestResult | None:
+        """The range test of the member to take."""
+        return None if self.best is None else self.results[self.best]
+
+    def __str__(self) -> str:
+        lines = [f"{self.setting}: {self.reason}"]
+        for value, result in self.results.items():
+            mark = "*" if value == self.best else " "
+            lines.append(f" {mark} {value}: {result.suggestion}")
+        return "\n".join(lines)
+
+
+def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
+    """Choose among range tests that differ in `setting` only.
+
+    The member whose loss came down lowest wins. Members that came as low within noise (two standard
+    deviations of the smoothed minimum, or 2% of the drop) are tied, and among them the one that
+    stands the highest peak rate is taken, then the largest value of the setting.
+
+    Args:
+        setting: the name of what differs.
+        results: value of the setting -> range test, at least one; same model, data and seed.
+
+    Raises:
+        ArgumentError: when there is nothing to compare.
+
+    References:
+        Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018, sections
+        4.3 and 4.4: weight decays and momenta are compared by their range tests.
+    """
+    require(len(results) > 0, "at least one range test", members=len(results))
+    readings = {value: _readable(result) for value, result in results.items()}
+    found = {value: reading for value, reading in readings.items() if reading is not None}
+    if not found:
+        return Family(setting, results, None, "no range test has a pick")
+    floors = {value: reading.base - reading.drop for value, reading in found.items()}
+    leader = min(floors, key=lambda value: floors[value])
+    tied = [value for value in found if _tied(found[value], found[leader])]
+    best = max(tied, key=lambda value: (results[value].max_lr, _order(value)))
+    others = ", ".join(str(value) for value in tied if value != best)
+    reason = f"the loss came down to {floors[best]:.3g}"
+    if others:
+        reason += f", no worse than with {others}, and it stands the highest peak rate"
+    elif len(found) > 1:
+        reason += ", the lowest"
+    return Family(setting, results, best, f"{best} ({reason}, {results[best].max_lr:.3g})")
+
+
+def _readable(result: RangeTestResult) -> Reading | None:
+    return read(result.curve) if result.suggestion.has_pick else None
+
+
+def _tied(one: Reading, leader: Reading) -> bool:
+    gap = (one.base - one.drop) - (leader.base - leader.drop)
+    noise = np.hypot(one.error[one.lowest], leader.error[leader.lowest])
+    return bool(gap <= max(2 * noise, 0.02 * leader.drop))
+
+
+def _order(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

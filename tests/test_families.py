@@ -1,0 +1,56 @@
+"""Families of range tests: which member is taken, and why."""
+
+import numpy as np
+import pytest
+
+from lrtool.curve import LossCurve
+from lrtool.errors import ArgumentError
+from lrtool.families import family
+from lrtool.result import RangeTestResult
+from lrtool.suggest import suggest
+from lrtool.types import StopReason
+from support.curves import curve_with, descent
+
+
+def result(curve: LossCurve) -> RangeTestResult:
+    return RangeTestResult(curve, suggest(curve))
+
+
+def scaled(floor: float, steepest: float = -2.5) -> RangeTestResult:
+    """A descent from 2.3 down to `floor`."""
+    x = np.linspace(-7, steepest + 2, 120)
+    loss = 2.3 - (2.3 - descent(x, steepest)) * (2.3 - floor) / 2.0
+    return result(LossCurve(10**x, loss, StopReason.DIVERGED))
+
+
+def test_the_member_that_came_down_lowest_is_taken() -> None:
+    chosen = family("weight_decay", {0.0: scaled(0.8), 1e-4: scaled(0.3), 1e-2: scaled(1.5)})
+    assert chosen.best == 1e-4
+    assert chosen.result is chosen.results[1e-4]
+    assert "lowest" in chosen.reason
+
+
+def test_among_equals_the_one_that_stands_the_highest_peak_is_taken() -> None:
+    chosen = family("momentum", {0.8: scaled(0.3, -2.0), 0.9: scaled(0.3), 0.95: scaled(0.3, -3.0)})
+    assert chosen.best == 0.8
+    assert "peak" in chosen.reason
+
+
+def test_a_difference_within_noise_is_a_tie_and_the_larger_value_wins() -> None:
+    same = result(curve_with(noise=0.1, seed=1))
+    assert family("weight_decay", {1e-4: same, 1e-3: same}).best == 1e-3
+
+
+def test_a_member_without_a_pick_is_shown_and_never_taken() -> None:
+    flat = result(LossCurve(np.geomspace(1e-6, 1, 50), np.ones(50)))
+    chosen = family("optimizer", {"SGD": flat, "Adam": scaled(0.5)})
+    assert chosen.best == "Adam"
+    assert "no pick" in str(chosen)
+    nothing = family("optimizer", {"SGD": flat})
+    assert nothing.best is None
+    assert nothing.result is None
+
+
+def test_an_empty_family_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="at least one"):
+        family("momentum", {})
