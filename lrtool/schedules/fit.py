@@ -68,10 +68,8 @@ def _late_cycle(schedule: Schedule, total: int, steps_per_epoch: float | None) -
     cycle = schedule.cycle(total - 1)
     if cycle is None or schedule.length is not None:
         return []
-    if cycle.peak >= total:
-        return [
-            f"the rate still rises when the run ends, at step {total}: its peak is at {cycle.peak}"
-        ]
+    if cycle.index == 0 and cycle.peak >= total:
+        return [f"the rate still rises as the run ends at step {total}: its peak is {cycle.peak}"]
     played, whole = total - cycle.start, cycle.end - cycle.start
     if cycle.end - total <= max(3, 0.02 * total):
         return []
