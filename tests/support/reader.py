@@ -4,10 +4,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import lrtool
-from support.tiny import TinyModel, tiny_loader
+from support.tiny import Batch, TinyModel, tiny_loader
 
 __all__ = ["session"]
 
@@ -24,9 +24,13 @@ class Transfer(Model):
 
     def __init__(self, lr: float = 0.01) -> None:
         super().__init__(lr=lr)
+        del self.net
         self.backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU())
         self.head = nn.Linear(8, 1)
-        self.net = nn.Sequential(self.backbone, self.head)
+
+    def loss(self, batch: Batch) -> Tensor:
+        x, y = batch
+        return nn.functional.mse_loss(self.head(self.backbone(x)), y)
 
 
 class Trainer(pl.Trainer):
