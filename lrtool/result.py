@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrtool.compare import Comparison, compare
 from lrtool.curve import LossCurve
 from lrtool.errors import FileFormatError
-from lrtool.suggest import Suggestion
+from lrtool.suggest import Suggester, Suggestion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +89,10 @@ class RangeTestResult:
             not_restored=tuple(data["not_restored"]),
             diagnosis=tuple(data["diagnosis"]),
         )
+
+    def compare(self, suggesters: Mapping[str, Suggester] | None = None) -> Comparison:
+        """Every suggester's answer to the same curve, and your own by name, as a table."""
+        return compare(self.curve, suggesters, optimizer=self.context.get("optimizer"))
 
     def save(self, path: str | Path) -> None:
         """Write the result as JSON."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from lrtool.compare import compare
 from lrtool.curve import LossCurve
+from lrtool.result import RangeTestResult
 from lrtool.suggest import SUGGESTERS, Suggestion, suggest
 from lrtool.types import Status
 from support.curves import curve_with
@@ -30,3 +31,9 @@ def test_your_own_suggester_stands_beside_them_and_html_is_escaped() -> None:
 def test_no_pick_is_a_dash() -> None:
     table = compare(LossCurve(np.geomspace(1e-3, 1, 30), np.ones(30)))
     assert all(row[1] == "-" and row[-1] == "no_descent" for row in table.rows)
+
+
+def test_a_result_compares_with_the_optimizer_it_was_measured_with() -> None:
+    curve = curve_with()
+    found = RangeTestResult(curve, suggest(curve), context={"optimizer": "Adam"})
+    assert str(found.compare()) == str(compare(curve, optimizer="Adam"))
