@@ -1,22 +1,24 @@
 """How good are the picks? Regret of every suggester, of other tools and of fixed defaults.
 
-    python benchmarks/pick.py --half report     # ~6 min on a core; reads benchmarks/data/pick_truth.json
-    python benchmarks/pick.py --half dev --fast # our own suggesters at one budget
+    python benchmarks/pick.py --half report     # a minute on a core; reads benchmarks/data
+    python benchmarks/pick.py --half dev --fast # only at 300 steps
 
 Regret of a pick: the share of the reachable improvement it loses (see pick_truth.py). Every finder
 starts from the same weights (seeds 0..4, none of them the truth's). No pick leaves the user's rate,
-here the fixed default. Intervals are 95% bootstraps over tasks.
+here the fixed default. Other tools' picks come from pick_others.py, the truth from pick_truth.py.
+Intervals are 95% bootstraps over tasks.
 """
 
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pick_others
 import torch
-from finders import DEFAULT_LR, fastai_sweep, lightning_finder, torch_lr_finder
+from finders import DEFAULT_LR
 from pick_truth import Truth, load
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, tasks
@@ -49,7 +51,7 @@ class Scores:
 def ours(half: str, budget: int) -> dict[str, Scores]:
     """Every suggester of lrtool on one sweep of at most `budget` steps."""
     out = {f"lrtool {name}": Scores() for name in SUGGESTERS}
-    config = SweepConfig(num_steps=min(100, max(25, budget // 2)), max_steps=budget)
+    config = SweepConfig(num_steps=min(100, budget), max_steps=budget)
     for task in tasks(half):
         optimizer = OPTIMIZERS[task.optimizer][0].__name__
         for curve in range_tests(task, SEEDS, config):
@@ -65,19 +67,14 @@ def ours(half: str, budget: int) -> dict[str, Scores]:
 
 
 def theirs(half: str, budget: int) -> dict[str, Scores]:
-    """The other tools at the same number of steps."""
+    """The other tools at the same number of steps, from what pick_others.py kept."""
     out: dict[str, Scores] = {}
-    finders: tuple[Callable[[Task, int, int], dict[str, float]], ...] = (
-        lightning_finder,
-        torch_lr_finder,
-        fastai_sweep,
-    )
-    for task in tasks(half):
-        for seed in SEEDS:
-            for finder in finders:
-                for name, lr in finder(task, seed, budget).items():
-                    for schedule in PICKS:
-                        out.setdefault(name, Scores()).add(schedule, task, lr)
+    by_name = {task.name: task for task in tasks(half)}
+    for method, table in pick_others.load(half, budget).items():
+        for name, rates in table.items():
+            for lr in rates:
+                for schedule in PICKS:
+                    out.setdefault(method, Scores()).add(schedule, by_name[name], lr)
     return out
 
 
@@ -168,16 +165,14 @@ def per_task(scores: Scores, truth: Table) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--half", default="dev", choices=["dev", "report"])
-    parser.add_argument("--fast", action="store_true", help="only lrtool's, only 300 steps")
+    parser.add_argument("--fast", action="store_true", help="only 300 steps")
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     truth = load()
     started = time.perf_counter()
     for budget in (300,) if args.fast else BUDGETS[::-1]:
-        methods = {**ours(args.half, budget), **default(args.half)}
-        if not args.fast:
-            methods |= theirs(args.half, budget)
+        methods = ours(args.half, budget) | default(args.half) | theirs(args.half, budget)
         for schedule, rate in PICKS.items():
             print(f"\n## {budget} steps, {schedule} (result.{rate}), {args.half} half\n")
             print(*rows(methods, truth, schedule), sep="\n")
