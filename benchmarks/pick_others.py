@@ -14,7 +14,7 @@ from finders import fastai_sweep, lightning_finder, torch_lr_finder
 from tasks import tasks
 
 SEEDS = range(5)
-BUDGETS = (100, 50, 200, 300)
+BUDGETS = (100, 300, 200, 50)
 Picks = dict[str, dict[str, dict[str, list[float]]]]  # budget -> method -> task -> rates
 
 
