@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from lrtool import param_groups
 from lrtool._check import require
+from lrtool.optimizers import capabilities_of
 from lrtool.schedules import Horizon, Schedule, ScheduleLike, opposed, resolve
 
 __all__ = ["MomentumLike", "momentum_schedule"]
@@ -21,8 +22,9 @@ def momentum_schedule(
     Returns None, with a warning unless the plan is "auto", where there is no momentum to schedule.
     """
     keys = {param_groups.momentum_key(group) for group in optimizer.param_groups} - {None}
+    can = capabilities_of(optimizer).momentum_cycle
     if plan == "auto":
-        if keys != {"momentum"} or not momentum or not isinstance(cycle, Schedule):
+        if keys != {"momentum"} or not momentum or not can or not isinstance(cycle, Schedule):
             return None
         plan = (momentum - (1 - momentum) / 2, momentum + (1 - momentum) / 2)
     if not keys:
@@ -32,6 +34,12 @@ def momentum_schedule(
             stacklevel=2,
         )
         return None
+    if not can:
+        warnings.warn(
+            f"{type(optimizer).__name__} does not bear a moving momentum well: {can.reason}; "
+            "pass momentum=None to leave it alone",
+            stacklevel=2,
+        )
     if isinstance(plan, tuple):
         require(isinstance(cycle, Schedule), "one schedule of lr to move against", lr=cycle)
         low, high = plan

@@ -76,6 +76,7 @@ class _Numbers:
     """An optimizer's numbers without its parameters: something to write to."""
 
     def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer  # whose class says what it can do
         self.state: dict[Any, Any] = {}
         self.param_groups: list[dict[str, Any]] = [
             {key: _plain(value) for key, value in group.items() if key != "params"} | {"params": []}

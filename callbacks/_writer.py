@@ -8,6 +8,7 @@ from typing import Any
 from lrtool import param_groups
 from lrtool._check import require
 from lrtool.callbacks._momentum import momentum_schedule
+from lrtool.optimizers import capabilities_of
 from lrtool.param_groups import Knob
 from lrtool.result import RangeTestResult
 from lrtool.schedules import Horizon, Schedule, ScheduleLike, misfits, resolve
@@ -82,6 +83,9 @@ class Writer:
         if self.lr is not None:
             for text in misfits(self.lr, self.horizon.total_steps, self.horizon.steps_per_epoch):
                 self.say(text)
+            can = capabilities_of(optimizer)
+            if self.lr.cycle(0) is not None and not can.cycle:
+                self.say(f"{can.name} does not bear a rate that rises again: {can.cycle.reason}")
 
     def write(self, optimizer: Any, step: int) -> None:
         """Write every knob's value at `step`, to all groups, those added since included."""

@@ -296,6 +296,17 @@ def test_rmsprop_can_be_raised_from_no_momentum() -> None:
     assert recorder.first("momentum") == [linear(0.0, 16, end_lr=0.9)(k) for k in range(16)]
 
 
+def test_optimizers_that_do_not_bear_a_cycle_are_named() -> None:
+    class Prodigy(SGD):
+        """By its name."""
+
+    with pytest.warns(UserWarning, match="prodigy does not bear a rate that rises again"):
+        fit(
+            OneCycleScheduler(max_lr=0.1, momentum=None),
+            optimizer=lambda model: Prodigy(model.parameters(), lr=0.01),
+        )
+
+
 def test_weight_decay_keeps_ratios_and_zero_stays_zero() -> None:
     recorder, _ = fit(ParamScheduler(weight_decay=linear(0.2, 16)), optimizer=sgd_groups())
     assert recorder.weight_decay == [[0.0, linear(0.2, 16)(step)] for step in range(16)]
