@@ -30,6 +30,10 @@ USUAL = {
 }
 
 
+# The 80% interval in standard deviations: the best rate is more often missed upwards.
+INTERVAL = (-1.7, 2.4)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A log10 LR with its uncertainty.
@@ -37,12 +41,18 @@ class Estimate:
     Args:
         centre: log10 of the constant rate.
         peak: log10 of the cycle's peak.
-        sd: standard deviation of the error, in decades.
+        sd: standard deviation of the measurement's error, in decades.
     """
 
     centre: float
     peak: float
     sd: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """log10 of the ends between which the best constant rate lies in 80% of cases."""
+        low, high = INTERVAL
+        return self.centre + low * self.sd, self.centre + high * self.sd
 
 
 def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate:

@@ -13,6 +13,7 @@ __all__ = ["Reading", "read"]
 
 WIDTH = 0.25  # decades: the window of the slopes, +- one standard deviation, is half a decade wide
 FEWEST = 10
+PAUSE = 0.7  # decades
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,27 @@ class Reading:
         usual = np.flatnonzero(self.value <= self.base + 3 * self.error)
         last = int(usual[-1]) if len(usual) else -1
         return float(self.x[last + 1]) if last + 1 < len(self.x) else np.nan
+
+    @property
+    def pause(self) -> float | None:
+        """log10 LR in the middle of a flat stretch that parts the descent in two; None without.
+
+        Flat: less than a sixth of the descent's mean slope, for at least `PAUSE` decades, with a
+        quarter of the drop or more on either side.
+        """
+        start, end = np.searchsorted(self.x, [self.falls_by(0.1), self.falls_by(0.9)])
+        if end - start < 3:
+            return None
+        mean = 0.8 * self.drop / max(self.x[end] - self.x[start], WIDTH)
+        fallen = (self.base - self.value) / self.drop
+        flat = (-self.slope < mean / 6) & (fallen > 0.25) & (fallen < 0.75)
+        flat[:start] = flat[end:] = False
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(int)))
+        stretches = self.x[np.minimum(edges.reshape(-1, 2), len(self.x) - 1)]
+        if not len(stretches):
+            return None
+        longest = stretches[np.argmax(stretches[:, 1] - stretches[:, 0])]
+        return float(longest.mean()) if longest[1] - longest[0] >= PAUSE else None
 
 
 def read(curve: LossCurve) -> Reading | None:

@@ -183,7 +183,7 @@ def _suggestion(method: str, curve: LossCurve, reading: Reading, guess: Estimate
         lr=lr,
         min_lr=min(lr, within(guess.peak - 1.4)),
         max_lr=max(lr, within(guess.peak)),
-        interval=(within(guess.centre - 1.28 * guess.sd), within(guess.centre + 1.28 * guess.sd)),
+        interval=(within(guess.interval[0]), within(guess.interval[1])),
         method=method,
         status=status,
         reason=reason,
@@ -200,6 +200,11 @@ def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
     if reading.signal < _CLEAR:
         return Status.NOISY, (
             f"{fell}, {reading.signal:.1f} times its noise: more steps or larger batches would help"
+        )
+    if (between := reading.pause) is not None:
+        return Status.BIMODAL, (
+            f"{fell} in two descents, before and after lr {10**between:.3g}: the pick is in the "
+            "basin after the second; if the first alone is what you want, give max_lr"
         )
     if not _diverged(curve) and reading.x[-1] - reading.x[reading.lowest] < 0.1:
         return Status.NEVER_DIVERGED, f"{fell} and was still falling at the highest rate; raise it"

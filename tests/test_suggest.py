@@ -150,6 +150,34 @@ def test_a_clear_curve_is_clear_and_a_noisy_one_noisy() -> None:
     assert statuses.count(Status.NOISY) + statuses.count(Status.NO_DESCENT) >= 15
 
 
+def test_two_descents_are_bimodal_and_one_is_not() -> None:
+    x = np.linspace(-7, 0.5, 300)
+    first = 1 / (1 + np.exp(-(x + 4.5) / 0.15))
+    second = 1 / (1 + np.exp(-(x + 2) / 0.15))
+    loss = 3 - first - second + 10 ** (2 * (x + 0.2))
+    found = suggest(LossCurve(10**x, loss, StopReason.DIVERGED))
+    assert found.status is Status.BIMODAL
+    assert 10**-2.2 < found.lr < 10**-0.5
+    assert suggest(curve_with(300)).status is Status.CLEAR
+
+
+def test_when_nothing_falls_but_the_loss_diverges_the_pick_hangs_below_divergence() -> None:
+    x = np.linspace(-3, 0.5, 200)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(200)
+    loss = 2.3 + noise + 0.05 * 10 ** (4 * x)
+    found = suggest(LossCurve(10**x, loss, StopReason.DIVERGED))
+    assert found.status is Status.NOISY
+    assert "diverged" in found.reason
+    assert 10**-1 < found.lr < 1
+    assert not suggest(LossCurve(10**x, 2.3 + noise, StopReason.COMPLETED)).has_pick
+
+
+def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one() -> None:
+    near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-3.5)
+    assert suggest(near, optimizer="Adam").lr < suggest(near).lr
+    assert decades(suggest(far, optimizer="Adam").lr, suggest(far).lr) < 0.1
+
+
 def test_more_noise_makes_a_wider_interval() -> None:
     def width(noise: float) -> float:
         widths = []
@@ -212,6 +240,6 @@ def test_the_longest_fall_is_as_long_as_the_quadratic_search_says(values: list[i
     array = np.array(values, dtype=np.float64)
     first, last = longest_fall(array)
     assert first <= last
-    # The run must fit between its ends: the part of the sequence from first to last holds one as long.
+    # Between its ends there must be a run as long as any.
     inner = array[first : last + 1]
     assert _reference_fall(inner) == _reference_fall(array)
