@@ -122,7 +122,11 @@ def _schedule(commands: Any) -> None:
         "parameters", metavar="KEY=VALUE", nargs="*", help="its parameters, such as max_lr=0.1"
     )
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="how many steps to show (the schedule's length)"
+        "--steps", type=int, metavar="N",
+        help="optimizer steps of the run, which fills in lengths left out (the schedule's length)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epoch-steps", type=int, metavar="N", help="steps of one epoch, for lengths such as 10ep"
     )
     parser.add_argument(
         "--plot", nargs="?", const="", metavar="FILE",

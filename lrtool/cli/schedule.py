@@ -11,7 +11,7 @@ from lrtool._check import one_of, require
 from lrtool._terminal import ascii_only, show, show_table, width
 from lrtool.cli._out import file_to_write, print_json
 from lrtool.errors import ArgumentError
-from lrtool.schedules.base import Schedule
+from lrtool.schedules import Horizon, Schedule, misfits
 
 __all__ = ["run"]
 
@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
         _list(as_json=arguments.json)
         return
     one_of("schedule", arguments.name, _known())
-    schedule = _build(arguments.name, arguments.parameters)
+    run_of = _run_of(arguments.steps, arguments.epoch_steps)
+    schedule = _build(arguments.name, arguments.parameters, run_of)
     steps = _steps(schedule, arguments.steps)
     if arguments.plot:
         _write(schedule, steps, arguments.plot)
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
         print_json({"schedule": repr(schedule), "steps": list(range(steps)), "values": values})
         return
     show(repr(schedule))
+    for text in misfits(schedule, run_of.total_steps, run_of.steps_per_epoch) if run_of else ():
+        show(f"does not fit: {text}")
     if arguments.plot is not None:
         from lrtool.plotting import text_schedule
 
@@ -83,7 +86,17 @@ def _list(*, as_json: bool) -> None:
     show_table(("schedule", "parameters"), list(rows.items()))
 
 
-def _build(name: str, words: list[str]) -> Schedule:
+def _run_of(steps: int | None, epoch_steps: int | None) -> Horizon | None:
+    """The run to fill, when its length is given."""
+    require(
+        epoch_steps is None or (epoch_steps > 0 and steps is not None),
+        "a whole --epoch-steps > 0 together with --steps",
+        epoch_steps=epoch_steps, steps=steps,
+    )  # fmt: skip
+    return None if steps is None else Horizon(steps, steps_per_epoch=epoch_steps)
+
+
+def _build(name: str, words: list[str], run_of: Horizon | None) -> Schedule:
     from lrtool import schedules
 
     entries = _entries(name)
@@ -95,6 +108,9 @@ def _build(name: str, words: list[str]) -> Schedule:
         )
         one_of(f"parameter of {name}", key, entries)
         given[key] = _value(value)
+    if run_of is not None:
+        built: Schedule = schedules.recipe(name, **given).build(run_of)
+        return built
     missing = [key for key, entry in entries.items() if _required(entry) and key not in given]
     if missing:
         example = " ".join(f"{key}=..." for key in missing)
