@@ -1,12 +1,14 @@
 """What the documentation's build computes: pictures and readings of measured curves, schedules.
 
 `![what it shows](figure:NAME)` in a page becomes the picture, for light and for dark ground;
-`{{ NAME }}` what is read off that curve today.
+`{{ NAME }}` what is read off that curve today; $x_i^2$, and the lines of a ```formula block, become
+HTML with subscripts and exponents, for which no browser needs a script.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import escape
 from io import StringIO
 from pathlib import Path
 from textwrap import fill
@@ -59,10 +61,35 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"{light}{dark}"
 
     def reading(found: re.Match[str]) -> str:
-        return f"```text\n{fill(str(_result(found[1]).suggestion), 88)}\n```"
+        return f"```text\n{fill(str(_result(found[1]).suggestion), 74)}\n```"
 
+    markdown = re.sub(r"^```formula\n(.*?)^```$", _block, markdown, flags=re.MULTILINE | re.DOTALL)
+    markdown = re.sub(r"(?<![\w$])\$([^$\n`]+)\$(?!\w)", _inline, markdown)
     markdown = re.sub(r"!\[([^\]]*)\]\(figure:([\w-]+)\)", picture, markdown)
     return re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
+
+
+def _block(found: re.Match[str]) -> str:
+    lines = "<br>".join(map(formula, found[1].splitlines()))
+    return f'<p class="formula">{lines}</p>'
+
+
+def _inline(found: re.Match[str]) -> str:
+    return f'<span class="formula">{formula(found[1])}</span>'
+
+
+def formula(text: str) -> str:
+    """Mark up a formula: single letters in italics, `_i`, `_{i+1}`, `^2` and `^(k/T)` raised."""
+    text = escape(text.strip())
+    text = re.sub(r"(?<![A-Za-z])([A-Za-z])(?![A-Za-z])", r"<i>\1</i>", text)
+    atom = r"(?:\{([^}]*)\}|\(([^)]*)\)|(<i>\w</i>|\w+))"
+    for sign, tag in (("_", "sub"), (r"\^", "sup")):
+        text = re.sub(sign + atom, lambda m, tag=tag: _tagged(m, tag), text)
+    return text.replace("  ", "&emsp;")
+
+
+def _tagged(found: re.Match[str], tag: str) -> str:
+    return f"<{tag}>{found[1] or found[2] or found[3]}</{tag}>"
 
 
 def _result(name: str) -> RangeTestResult:
