@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from lrtool import param_groups
 from lrtool._check import require
 from lrtool.optimizers import capabilities_of
-from lrtool.schedules import Horizon, Schedule, ScheduleLike, opposed, resolve
+from lrtool.schedules import Constant, Horizon, Schedule, ScheduleLike, opposed, resolve
 
 __all__ = ["MomentumLike", "momentum_schedule"]
 
@@ -34,7 +34,7 @@ def momentum_schedule(
             stacklevel=2,
         )
         return None
-    if not can:
+    if not can and not isinstance(plan, float | int | Constant):  # held still, it does no harm
         warnings.warn(
             f"{type(optimizer).__name__} does not bear a moving momentum well: {can.reason}; "
             "pass momentum=None to leave it alone",
