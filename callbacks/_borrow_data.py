@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.snapshot import Snapshot
 
-__all__ = ["SweepData", "private_loader"]
+__all__ = ["SweepData", "dataset_parts", "private_loader"]
 
+_INNER = ("dataset", "datasets", "sampler", "batch_sampler", "collate_fn")
 _MANY_WRAPS = 50
 
 
@@ -35,7 +36,7 @@ class SweepData:
         combined: Any = trainer.fit_loop._combined_loader
         self._originals = list(combined.flattened)
         self._states = [_state(loader) for loader in self._originals]
-        self._plain = Snapshot(*_parts(self._originals))
+        self._plain = Snapshot(*dataset_parts(self._originals))
         self._copies = [private_loader(loader) for loader in self._originals]
         self._combined = copy(combined)
         self._combined.flattened = self._copies
@@ -144,20 +145,21 @@ def _state(loader: Any) -> Any:
     return deepcopy(loader.state_dict())
 
 
-def _parts(loaders: list[Any]) -> list[object]:
-    """The loaders, and the datasets inside datasets: whatever may count or draw while read."""
+def dataset_parts(data: Any) -> list[object]:
+    """Loaders, their samplers, the datasets inside datasets: all that may count or draw when read.
+
+    Args:
+        data: a loader, or any nesting of lists, tuples and dicts of loaders.
+    """
     parts: list[object] = []
-    waiting = list(loaders)
+    waiting = [data]
     while waiting:
         thing = waiting.pop()
-        if any(thing is part for part in parts):
-            continue
-        parts.append(thing)
-        for name in ("dataset", "datasets", "collate_fn"):
-            inner = getattr(thing, name, None)
-            waiting.extend(
-                inner if isinstance(inner, list | tuple) else [inner] * (inner is not None)
-            )
+        if isinstance(thing, dict | list | tuple):
+            waiting.extend(thing.values() if isinstance(thing, dict) else thing)
+        elif thing is not None and not any(thing is part for part in parts):
+            parts.append(thing)
+            waiting.extend(getattr(thing, name, None) for name in _INNER)
     return parts
 
 

@@ -189,8 +189,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.result = self._read(sweep, context, data.not_restored, data.remarks)
         if trainer.is_global_zero:
             tell(self.result, wanted=self.apply)
-        log_result(trainer, self.result)
-        if self.result.applied:
+        if self.result.applied:  # a run that nothing is applied to gets no trace of it logged
+            log_result(trainer, self.result)
             self._apply(trainer, self.result)
         if self.then == "stop":
             self._stop(trainer)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
     from lrtool.callbacks._lightning import LightningModule
+    from lrtool.search.measured import Knobs
     from lrtool.search.prior import Belief
     from lrtool.search.result import TuneResult
     from lrtool.search.sampler import BaseLike
@@ -43,9 +44,10 @@ def range_test(
         ArgumentError: when an option breaks its rule.
         UnsupportedError: when the model cannot be swept, before the first step.
     """
+    from lrtool.callbacks._borrow_data import dataset_parts
     from lrtool.callbacks._lightning import namespace_of
     from lrtool.callbacks.range_test import LRRangeTest
-    from lrtool.snapshot import RandomState
+    from lrtool.snapshot import RandomState, Snapshot
 
     if "then" in options or "apply" in options:
         raise ArgumentError(
@@ -54,8 +56,12 @@ def range_test(
         )
     finder = LRRangeTest(apply=False, then="stop", **options)
     lightning = namespace_of(model)
-    trainer = lightning.Trainer(**{**_QUIET, **(trainer_kwargs or {})}, callbacks=[finder])
-    random_state = RandomState()
+    options = {**_QUIET, **(trainer_kwargs or {})}
+    others = options.pop("callbacks", None) or []
+    others = [others] if not isinstance(others, list | tuple) else list(others)
+    trainer = lightning.Trainer(**options, callbacks=[finder, *others])
+    # Opening the loaders draws from their generators, and from the global ones.
+    loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
     try:
         if isinstance(data, lightning.LightningDataModule):
             trainer.fit(model, datamodule=data)
@@ -64,6 +70,7 @@ def range_test(
         else:
             trainer.fit(model, data)
     finally:
+        loaders.restore()
         random_state.restore()
     if finder.result is None:
         raise ArgumentError("the training data must hold at least one batch, got none")
@@ -122,8 +129,10 @@ def tune(
         storage: a path (an Optuna journal file, the default), `postgresql://…`, `mysql://…`,
             `sqlite:///…`, `grpc://host:port`, `memory://`, or an Optuna storage.
         study_name: names the study; by default "tune".
-        sampler: what the prior weights: "tpe" (default), "gp", "cmaes", "random", or a sampler.
-        pruner: "none" (default), "median", or a pruner of Optuna's.
+        sampler: what the prior weights: "pibo" (default), "tpe", "gp", "cmaes", "random", or one of
+            Optuna's.
+        pruner: "none" (default), "median", "rungs" (a ninth, a third, all of the steps, each a
+            whole schedule, the best third going on), or a pruner of Optuna's.
         seed: makes a search with one worker identical; every trial starts from it.
         range_test: a measurement to use; None measures once a study; False measures nothing, and
             without `priors` the sampler then searches wide bounds (LR 1e-7 to 10) unaided.
@@ -139,7 +148,7 @@ def tune(
         ArgumentError: when an argument is out of range or contradicts the study's.
         UnsupportedError: when the module has several optimizers, or no trial could train.
     """
-    from lrtool.callbacks.objective import build_objective, knobs_of
+    from lrtool.callbacks.objective import build_objective
     from lrtool.search.define import define
     from lrtool.search.search import search
 
@@ -159,7 +168,7 @@ def tune(
     return search(
         objective,
         lambda: define(
-            knobs_of(model_fn),
+            _knobs(model_fn, seed),
             lambda: _measured(model_fn, data, trainer_kwargs, seed),
             range_test=range_test,
             schedules=schedules,
@@ -183,6 +192,14 @@ def tune(
     )
 
 
+def _knobs(model_fn: "Callable[[], LightningModule]", seed: int | None) -> "Knobs":
+    """The optimizer's, from a model of its own."""
+    from lrtool.callbacks.objective import knobs_of, seeded
+
+    with seeded(seed):
+        return knobs_of(model_fn)
+
+
 def _measured(
     model_fn: "Callable[[], LightningModule]",
     data: Any,
@@ -190,9 +207,10 @@ def _measured(
     seed: int | None,
 ) -> RangeTestResult:
     """The study's one range test, on a model of its own."""
+    from lrtool._quiet import quiet
     from lrtool.callbacks.objective import seeded
 
     not_for_sweeps = {"callbacks", "max_epochs", "max_steps", "logger", "enable_progress_bar"}
     kwargs = {k: v for k, v in (trainer_kwargs or {}).items() if k not in not_for_sweeps}
-    with seeded(seed):
+    with seeded(seed), quiet():
         return range_test(model_fn(), data() if callable(data) else data, trainer_kwargs=kwargs)

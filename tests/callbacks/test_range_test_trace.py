@@ -18,7 +18,8 @@ def lightning(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def finder(**options: Any) -> LRRangeTest:
-    return LRRangeTest(**{"apply": False, "num_steps": 20, "max_steps": 40, **options})
+    defaults = {"apply": False, "num_steps": 20, "max_steps": 40, "early_stop": None}
+    return LRRangeTest(**{**defaults, **options})
 
 
 def assert_no_trace(

@@ -1,0 +1,85 @@
+"""lrtool.range_test: one line, a result, and nothing else left behind."""
+
+import random
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import lrtool
+from lrtool import RangeTestResult
+from lrtool.errors import ArgumentError
+from support.tiny import TinyModel, tiny_loader
+from support.trace import NAMESPACES, differences, make_model, seed_all
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize("kind", ["loader", "pair", "datamodule"])
+def test_measures_whatever_data_it_is_given(namespace: str, kind: str) -> None:
+    lightning = import_module(namespace)
+
+    class Data(lightning.LightningDataModule):  # type: ignore[name-defined,misc]
+        def train_dataloader(self) -> Any:
+            return tiny_loader()
+
+    data: Any = {
+        "loader": tiny_loader(),
+        "pair": (tiny_loader(), tiny_loader()),
+        "datamodule": Data(),
+    }[kind]
+    model = make_model(lightning)
+    result = lrtool.range_test(model, data, num_steps=20, max_steps=20)
+    assert isinstance(result, RangeTestResult)
+    assert 15 <= result.num_steps <= 20
+    assert not result.applied
+
+
+def test_leaves_the_model_the_random_state_and_the_folder_as_they_were(tmp_path: Path) -> None:
+    model = TinyModel()
+    loader = tiny_loader(shuffle=True, generator=torch.Generator().manual_seed(3))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    generator = loader.generator.get_state()
+    seed_all(5)
+    lrtool.range_test(model, loader, num_steps=20)
+    drawn = (random.random(), np.random.rand(), torch.rand(1))
+    seed_all(5)
+    assert differences(drawn, (random.random(), np.random.rand(), torch.rand(1))) == []
+    assert differences(before, dict(model.state_dict())) == []
+    assert torch.equal(generator, loader.generator.get_state())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.hparams["lr"] == 0.01
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_call_gives_the_same_answer() -> None:
+    model, loader = TinyModel(), tiny_loader(shuffle=True)
+    assert lrtool.range_test(model, loader).curve == lrtool.range_test(model, loader).curve
+
+
+def test_options_go_to_the_finder_and_trainer_kwargs_to_the_trainer() -> None:
+    result = lrtool.range_test(
+        TinyModel(),
+        tiny_loader(),
+        min_lr=1e-5,
+        max_lr=1e-2,
+        num_steps=12,
+        early_stop=None,
+        trainer_kwargs={"accumulate_grad_batches": 2, "callbacks": []},
+    )
+    assert (result.curve.lr[0], result.curve.lr[-1]) == (1e-5, 1e-2)
+    assert result.num_steps == 12
+    assert result.context["accumulate_grad_batches"] == 2
+
+
+@pytest.mark.parametrize("options", [{"apply": True}, {"then": "train"}], ids=str)
+def test_it_only_measures(options: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match="only measures"):
+        lrtool.range_test(TinyModel(), tiny_loader(), **options)
+
+
+def test_no_data_is_an_error() -> None:
+    with pytest.raises(ArgumentError, match="at least one batch"):
+        lrtool.range_test(TinyModel(), tiny_loader(), trainer_kwargs={"limit_train_batches": 0})
