@@ -123,7 +123,7 @@ def test_a_norm_without_parameters_belongs_to_the_layer_before_it() -> None:
 
 def test_layers_are_given_back_as_they_were() -> None:
     model = Net()
-    model.backbone[0].bias.requires_grad_(False)  # type: ignore[union-attr]
+    model.backbone[0].bias.requires_grad_(False)
     fit(model, recipe(stages=[Stage("head", 2, 1)]), epochs=2)
     assert {n for n, p in model.named_parameters() if not p.requires_grad} == {"backbone.0.bias"}
     assert all(module.training for module in model.modules())
@@ -131,7 +131,7 @@ def test_layers_are_given_back_as_they_were() -> None:
 
 def test_what_was_frozen_before_stays_frozen() -> None:
     model = Net()
-    model.backbone[0].bias.requires_grad_(False)  # type: ignore[union-attr]
+    model.backbone[0].bias.requires_grad_(False)
     _, trace = fit(model, recipe())
     assert all("backbone.0.bias" not in trained for trained in trace.trained)
 
