@@ -1,0 +1,289 @@
+"""Does the fine-tuning recipe pay? Two transfers on real data, five seeds, the same epochs for all.
+
+    python benchmarks/transfer.py            # ~10 min on a core: benchmarks/results/transfer.md's table
+    python benchmarks/transfer.py --fast     # two seeds, a quarter of the epochs
+    python benchmarks/transfer.py --half dev # the reversed transfers, on which defaults were chosen
+
+digits: a small convolutional net learns the digits 0-4 (scikit-learn's images), then 5-9 from ten
+labels a class. text: a character model learns the source code of Python's standard library, then
+the prose of its own documentation (`pydoc_data.topics`) from 8,000 characters. The dev half goes
+the other way: 5-9 to 0-4, prose to code. Every method starts from the same weights and sees the
+same batches; only the recipe and "measured" ones also take range-test steps, counted apart.
+"""
+
+import argparse
+import inspect
+import json
+import logging
+import pydoc_data.topics
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import BackboneFinetuning
+from tasks import ConvNet, digits_of
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lrtool.callbacks import LRRangeTest, OneCycleScheduler
+from lrtool.callbacks.fine_tune import FineTuneRecipe
+
+Data = tuple[Tensor, Tensor]
+LABELS = 4  # of each digit
+CHARACTERS = 40_000
+DEFAULT_LR = 1e-3  # AdamW's own
+
+
+class CharModel(nn.Module):
+    """The characters before each one, embedded side by side, through two hidden layers."""
+
+    def __init__(self, symbols: int, context: int = 8, width: int = 128) -> None:
+        super().__init__()
+        self.context = context
+        self.embed = nn.Embedding(symbols, 16)
+        self.first = nn.Sequential(nn.Linear(16 * context, width), nn.LayerNorm(width), nn.ReLU())
+        self.second = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = nn.functional.pad(x, (self.context - 1, 0))
+        seen = self.embed(padded).unfold(1, self.context, 1).flatten(2)
+        return self.second(self.first(seen))
+
+
+class Classifier(pl.LightningModule):
+    """A backbone, a head, AdamW; `head_only` is what BackboneFinetuning asks for."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, head_only: bool = False) -> None:
+        super().__init__()
+        self.backbone, self.head, self.head_only = backbone, head, head_only
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.backbone(x))
+
+    def training_step(self, batch: Data, batch_idx: int) -> Tensor:
+        return nn.functional.cross_entropy(self(batch[0]).flatten(0, -2), batch[1].flatten())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        wanted = self.head if self.head_only else self
+        return torch.optim.AdamW(wanted.parameters(), lr=DEFAULT_LR)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One transfer: where from, where to, and with what net.
+
+    Args:
+        name: of the table's column.
+        source: training data of the pretraining.
+        target: seed -> (few training rows, unseen rows) of the target.
+        net: () -> (backbone, head), fresh.
+        new_head: whether the target gets a new head.
+        metric: "error" or "loss".
+        epochs: of the fine-tuning.
+        batch_size: of both.
+    """
+
+    name: str
+    source: Data
+    target: Callable[[int], tuple[Data, Data]]
+    net: Callable[[], tuple[nn.Module, nn.Module]]
+    new_head: bool
+    metric: str
+    epochs: int
+    batch_size: int = 10
+
+
+def conv() -> tuple[nn.Module, nn.Module]:
+    body = ConvNet(batch_norm=True).body
+    return nn.Sequential(body, nn.Flatten()), nn.Linear(64, 5)
+
+
+def digits(old: Sequence[int], new: Sequence[int]) -> Transfer:
+    before, after = (
+        (torch.cat([x, x_val]).view(-1, 1, 8, 8), torch.cat([y, y_val]))
+        for x, y, x_val, y_val in (digits_of(tuple(old)), digits_of(tuple(new)))
+    )
+
+    def few(seed: int) -> tuple[Data, Data]:
+        """LABELS rows of each class; every other row is unseen."""
+        order = np.random.default_rng(seed).permutation(len(after[1]))
+        classes = after[1].numpy()[order]
+        rows = np.concatenate([order[classes == c][:LABELS] for c in range(5)])
+        rest = np.setdiff1d(order, rows)
+        return (after[0][rows], after[1][rows]), (after[0][rest], after[1][rest])
+
+    return Transfer("digits", before, few, conv, True, "error", 40)
+
+
+_ALPHABET = [chr(code) for code in range(32, 127)] + ["\n"]
+
+
+def windows(text: str, length: int = 48) -> Data:
+    codes = {c: i for i, c in enumerate(_ALPHABET)}
+    ids = torch.tensor([codes.get(c, 0) for c in text])
+    rows = (len(ids) - 1) // length
+    return ids[: rows * length].view(rows, length), ids[1 : rows * length + 1].view(rows, length)
+
+
+@lru_cache
+def prose() -> str:
+    return "".join(text for _, text in sorted(pydoc_data.topics.topics.items()))
+
+
+@lru_cache
+def code() -> str:
+    import argparse as a
+    import ast as b
+    import inspect as c
+    import typing as d
+
+    return "".join(inspect.getsource(module) for module in (a, b, c, d))
+
+
+def text(old: str, new: str) -> Transfer:
+    def few(seed: int) -> tuple[Data, Data]:
+        """CHARACTERS in a row, from another place each time; the first 50,000 are unseen."""
+        start = 60_000 + (CHARACTERS + 1000) * seed
+        return windows(new[start : start + CHARACTERS]), windows(new[:50_000])
+
+    return Transfer(
+        "text", windows(old[:200_000]), few,
+        lambda: (CharModel(len(_ALPHABET)), nn.Linear(128, len(_ALPHABET))), False, "loss", 6,
+    )  # fmt: skip
+
+
+def halves(half: str) -> list[Transfer]:
+    if half == "dev":
+        return [digits(range(5, 10), range(5)), text(prose(), code())]
+    return [digits(range(5), range(5, 10)), text(code(), prose())]
+
+
+def trainer(epochs: int, callbacks: Sequence[Any] = ()) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=epochs, callbacks=list(callbacks), accelerator="cpu", devices=1, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def loader(data: Data, batch_size: int, seed: int) -> DataLoader[Any]:
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(TensorDataset(*data), batch_size, shuffle=True, generator=generator)
+
+
+@lru_cache
+def pretrained(transfer: Transfer, seed: int) -> Classifier:
+    """Trained on the source by one-cycle at a measured rate."""
+    torch.manual_seed(seed)
+    model = Classifier(*transfer.net())
+    size = 16 if transfer.metric == "error" else 64
+    epochs = 15 if transfer.metric == "error" else 6
+    callbacks = [LRRangeTest(), OneCycleScheduler()]
+    trainer(epochs, callbacks).fit(model, loader(transfer.source, size, seed))
+    return model
+
+
+@torch.no_grad()
+def score(transfer: Transfer, model: Classifier, unseen: Data) -> float:
+    model.eval()
+    x, y = unseen
+    outputs = model(x)
+    if transfer.metric == "error":
+        return float((outputs.argmax(-1) != y).float().mean())
+    return float(nn.functional.cross_entropy(outputs.flatten(0, -2), y.flatten()))
+
+
+Method = Callable[[], tuple[bool, bool, list[Any]]]
+"""() -> (starts from the pretrained weights, optimizer holds the head only, callbacks)."""
+
+
+def plain() -> Any:
+    return True, False, []
+
+
+METHODS: dict[str, Method] = {
+    "recipe": lambda: (True, False, [FineTuneRecipe(head="head", head_epochs=5)]),
+    "from scratch": lambda: (False, False, []),
+    "from scratch, measured + one-cycle": lambda: (
+        False, False, [LRRangeTest(), OneCycleScheduler()],
+    ),
+    "fine-tune at the default rate": plain,
+    "fine-tune at the default rate, one-cycle": lambda: (True, False, [OneCycleScheduler()]),
+    "fine-tune, measured + one-cycle": lambda: (True, False, [LRRangeTest(), OneCycleScheduler()]),
+    "BackboneFinetuning": lambda: (True, True, [BackboneFinetuning()]),
+}  # fmt: skip
+
+VARIANTS: dict[str, Method] = {
+    f"recipe head_epochs={head} layer_decay={decay}": (
+        lambda head=head, decay=decay: (  # type: ignore[misc]
+            True, False, [FineTuneRecipe(head="head", head_epochs=head, layer_decay=decay)],
+        )
+    )
+    for head in (1, 5, 10)
+    for decay in (None, 0.38, 1.0)
+}  # fmt: skip
+
+
+def run(transfer: Transfer, method: Method, seed: int, epochs: int) -> tuple[float, int]:
+    """The metric on unseen rows, and the optimizer steps of range tests."""
+    transferred, head_only, callbacks = method()
+    torch.manual_seed(1000 + seed)
+    backbone, head = transfer.net()
+    if transferred:
+        source = pretrained(transfer, seed)
+        backbone.load_state_dict(source.backbone.state_dict())
+        if not transfer.new_head:
+            head.load_state_dict(source.head.state_dict())
+    model = Classifier(backbone, head, head_only)
+    few, unseen = transfer.target(seed)
+    trainer(epochs, callbacks).fit(model, loader(few, transfer.batch_size, seed))
+    return score(transfer, model, unseen), sum(_swept(callback) for callback in callbacks)
+
+
+def _swept(callback: Any) -> int:
+    records = getattr(callback, "records", [callback])
+    results = [getattr(one, "result", None) for one in records]
+    return sum(result.num_steps for result in results if result is not None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--half", choices=("dev", "report"), default="report")
+    parser.add_argument("--variants", action="store_true", help="settings of the recipe instead")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=["digits", "text"])
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--out", help="also write every figure here, as JSON")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    seeds = range(2 if options.fast else options.seeds)
+    methods = {**METHODS, **VARIANTS} if options.variants else METHODS
+    figures: dict[str, dict[str, list[float]]] = {}
+    for transfer in halves(options.half):
+        if transfer.name not in options.only:
+            continue
+        epochs = max(12, transfer.epochs // 4) if options.fast else transfer.epochs
+        print(f"\n{transfer.name}: {transfer.metric} on unseen rows, {epochs} epochs", flush=True)
+        print("| method | mean | vs recipe, paired (wins) | range-test steps |\n|---|---|---|---|")
+        rows = figures.setdefault(transfer.name, {})
+        for name, method in methods.items():
+            values, swept = zip(
+                *(run(transfer, method, seed, epochs) for seed in seeds), strict=True
+            )
+            rows[name] = list(values)
+            gap = np.array(values) - np.array(rows["recipe"])
+            against = "" if name == "recipe" else f"{gap.mean():+.4f} ({(gap > 0).sum()}/{len(gap)})"
+            print(f"| {name} | {np.mean(values):.4f} | {against} | {np.mean(swept):.0f} |", flush=True)
+    if options.out:
+        with open(options.out, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
