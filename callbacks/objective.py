@@ -16,6 +16,7 @@ import torch
 
 from lrtool import param_groups
 from lrtool._quiet import quiet
+from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._lightning import (
     Callback,
     LightningModule,
@@ -28,6 +29,7 @@ from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.search.measured import Knobs
 from lrtool.search.plan import lr_plan, momentum_plan
+from lrtool.search.pruners import REDUCTION, rungs_of
 from lrtool.search.report import Interrupted, Report
 from lrtool.search.result import CHECKPOINT
 from lrtool.snapshot import RandomState
@@ -70,27 +72,45 @@ class Objective:
     seed: int | None = None
 
     def __call__(self, params: dict[str, Any], report: Report) -> float:
-        """Train once and return the best check's value."""
-        pruning = TrialPruning(report.trial, self.monitor, mode=self.mode)
-        folder = self._folder(report)
-        with seeded(self.seed):
+        """Train once, or on rungs until the pruner says no; return the best check's value."""
+        shares = rungs_of(report.trial.study)
+        known = report.trial.study.get_trials(deepcopy=False)[report.trial.number]
+        for rung, share in enumerate(shares[:-1]):
+            step = REDUCTION**rung
+            if step not in known.intermediate_values:  # a repeated trial has them
+                report(step, self._trained(params, report, share, alone=False))
+        return self._trained(params, report, shares[-1], alone=len(shares) == 1)
+
+    def _trained(
+        self, params: dict[str, Any], report: Report, share: float, *, alone: bool
+    ) -> float:
+        """One training for a share of the steps, under a complete schedule."""
+        pruning = TrialPruning(report.trial, self.monitor, mode=self.mode, reports=alone)
+        folder = self._folder(report) if share == 1 else None
+        halt = _Halt(report)
+        with seeded(self.seed), quiet():
             model = _made(self.model_fn)
             _offer_hparams(model, params)
             lightning = namespace_of(model)
-            halt = _Halt(report)
             callbacks = [
+                _Shorten(share),
                 *copy.deepcopy(_listed(self.trainer_kwargs.get("callbacks"))),
                 _scheduler(params),
                 pruning,
                 *self._checkpoints(lightning, folder),
+                halt,
             ]
-            with quiet():
-                trainer = lightning.Trainer(
-                    **{**_QUIET, **self.trainer_kwargs, "callbacks": [*callbacks, halt]},
-                    enable_checkpointing=folder is not None,
-                )
-                _refuse_scripts(trainer)
-                _fit(trainer, model, self.data, _newest(folder))
+            trainer = lightning.Trainer(
+                **{**_QUIET, **self.trainer_kwargs, "callbacks": callbacks},
+                enable_checkpointing=folder is not None,
+            )
+            _refuse_scripts(trainer)
+            data = self.data() if callable(self.data) else self.data
+            with _interrupts_pass(trainer):
+                trainer.fit(model, **_loaders(data), ckpt_path=_newest(folder))
+            if share < 1 and pruning.reason is None and not halt.reached:
+                # It ends where its schedule does, which need not be where a check is due.
+                trainer.validate(model, **_loaders(data, "validate"), verbose=False)
         pruning.raise_if_pruned()
         if halt.reached:
             if folder is not None:
@@ -213,6 +233,20 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
     )
 
 
+class _Shorten(Callback):  # type: ignore[misc, unused-ignore]
+    """Ends a training after a share of its steps; first in the list, so that schedules see it."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the limit once the whole length is known."""
+        if self.share < 1:
+            total = horizon_of(trainer).total_steps
+            trainer.fit_loop.epoch_loop.max_steps = max(1, round(self.share * total))
+
+
 class _Halt(Callback):  # type: ignore[misc, unused-ignore]
     """Stops a training when its worker was asked to stop."""
 
@@ -260,15 +294,14 @@ def _offer_hparams(model: LightningModule, params: Mapping[str, Any]) -> None:
             model.hparams[name] = params[source]
 
 
-def _fit(trainer: Any, model: LightningModule, data: Any, checkpoint: Path | None) -> None:
-    made = data() if callable(data) else data
-    options: dict[str, Any] = {"ckpt_path": checkpoint}
-    if isinstance(made, tuple(module.LightningDataModule for module in lightning_modules())):
-        trainer.fit(model, datamodule=made, **options)
-    elif isinstance(made, tuple | list):
-        trainer.fit(model, *made, **options)
-    else:
-        trainer.fit(model, made, **options)
+def _loaders(data: Any, stage: str = "fit") -> dict[str, Any]:
+    """`data` as the arguments of `Trainer.fit` or `Trainer.validate`."""
+    if isinstance(data, tuple(module.LightningDataModule for module in lightning_modules())):
+        return {"datamodule": data}
+    train, val = data if isinstance(data, tuple | list) else (data, None)
+    if stage == "validate":
+        return {"dataloaders": val}
+    return {"train_dataloaders": train, "val_dataloaders": val}
 
 
 def _newest(folder: Path | None) -> Path | None:
@@ -307,6 +340,17 @@ def _listed(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
     return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+@contextmanager
+def _interrupts_pass(trainer: Any) -> Iterator[None]:
+    """Lightning makes Ctrl-C an exit of the whole program; the search wants to end its trial."""
+    try:
+        yield
+    except SystemExit as error:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager

@@ -32,6 +32,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         mode: "min" or "max": which check counts as best.
         every_n_steps: report training metrics as well, every so many optimizer steps; None reports
             at validation checks only.
+        reports: False only watches for the best value and for divergence.
 
     Attributes:
         best_value: the best value so far; None before the first check.
@@ -50,6 +51,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         *,
         mode: str = "min",
         every_n_steps: int | None = None,
+        reports: bool = True,
     ) -> None:
         super().__init__()
         one_of("mode", mode, ("min", "max"))
@@ -64,6 +66,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         self.monitor = monitor
         self.mode = mode
         self.every_n_steps = every_n_steps
+        self.reports = reports
         self.best_value: float | None = None
         self.last_value: float | None = None
         self.reason: str | None = None
@@ -120,7 +123,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
     def raise_if_pruned(self) -> None:
         """Raise `optuna.TrialPruned` when the trial was ended, wherever that was decided."""
         reason = self.reason
-        if reason is None and self._ended_apart:
+        if reason is None:  # perhaps another process knows: it had this callback's copy
             stored = self.trial.study.get_trials(deepcopy=False)[self.trial.number]
             reason = stored.user_attrs.get(VERDICT, {}).get("reason")
         if reason is not None:
@@ -147,7 +150,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if better:
             self.best_value = value
         hopeless = False
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self.reports:
             self.trial.report(value, step)
             hopeless = self.trial.should_prune()
         if trainer.strategy.broadcast(hopeless, src=0):

@@ -34,11 +34,8 @@ def lr_plan(params: Mapping[str, Any]) -> Recipe:
     if name == "constant":
         return recipe("constant", lr=peak)
     if name == "wsd":
-        shares = {
-            "warmup_steps": f"{params['warmup_frac']:.6g}dur",
-            "decay_steps": f"{params['decay_frac']:.6g}dur",
-        }
-        return recipe("wsd", lr=peak, **shares)
+        own = {key: params[key] for key in ("warmup_frac", "cooldown_frac")}
+        return recipe("wsd", lr=peak, **own)
     decay = recipe(name, lr=peak)
     return recipe("warmup", schedule=decay, warmup_steps=f"{params['warmup_frac']:.6g}dur")
 

@@ -1,17 +1,21 @@
 """Pruners by name, sized for a run."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.pruners import BasePruner
 
 from lrtool._check import one_of
 
-__all__ = ["PRUNERS", "make_pruner"]
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+__all__ = ["PRUNERS", "REDUCTION", "make_pruner", "rungs_of"]
 
 PRUNERS = ("none", "median", "rungs")
 REDUCTION = 3
+_RUNGS = (1 / REDUCTION**2, 1 / REDUCTION, 1.0)
 
 
 def make_pruner(pruner: str | BasePruner, settings: Mapping[str, Any]) -> BasePruner:
@@ -37,3 +41,17 @@ def make_pruner(pruner: str | BasePruner, settings: Mapping[str, Any]) -> BasePr
             min_resource=1, reduction_factor=REDUCTION, min_early_stopping_rate=0
         )
     return optuna.pruners.NopPruner()
+
+
+def rungs_of(study: "Study") -> tuple[float, ...]:
+    """Which shares of a full training a trial of `study` goes through, each a whole schedule.
+
+    On rungs a trial trains for a ninth of the steps, and the best third of those for a third, and
+    the best third of these in full, from the start each time: every rung ends a complete decay, so
+    that what is compared is comparable.
+
+    References:
+        Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020.
+    """
+    settings = study.user_attrs.get("lrtool:settings", {})
+    return _RUNGS if settings.get("pruner") == "rungs" else (1.0,)

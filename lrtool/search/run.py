@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from lrtool.errors import UnsupportedError
+from lrtool.errors import LRToolError, UnsupportedError
 from lrtool.search.locks import Locks
 from lrtool.search.report import Interrupted, Report
 from lrtool.search.space import Space
-from lrtool.search.trials import REASON, ask, new_worker, requeue, tell
+from lrtool.search.trials import REASON, ask, new_worker, others, requeue, tell
 
 __all__ = ["PARAMS", "TrainFn", "run_trials"]
 
@@ -29,6 +30,10 @@ _log = logging.getLogger(__name__)
 
 PARAMS = "lrtool:params"
 TrainFn: TypeAlias = Callable[[dict[str, Any], Report], float]
+_SQLITE = (
+    "several workers share a study in SQLite, whose writers lock each other out: "
+    "use a journal file (storage='study.journal') on one machine, postgresql:// on many"
+)
 _HOPELESS = 3  # failures in a row, from the very first trial, after which nothing can work
 
 
@@ -49,6 +54,7 @@ def run_trials(
     n_trials: int,
     *,
     on_trial: Callable[[Study], None] | None = None,
+    shares_badly: bool = False,
 ) -> bool:
     """Run trials until the study holds `n_trials`.
 
@@ -65,6 +71,7 @@ def run_trials(
         train_fn: (params, report) -> value.
         n_trials: the study's total, over restarts and workers.
         on_trial: called after each trial.
+        shares_badly: warn when another worker turns up.
 
     Returns:
         Whether the total was reached; False after Ctrl-C.
@@ -78,6 +85,9 @@ def run_trials(
             trial = ask(study, locks, worker, n_trials, distributions)
             if trial is None:
                 return True
+            if shares_badly and others(study, locks, worker):
+                shares_badly = False
+                warnings.warn(_SQLITE, stacklevel=2)
             _run_one(study, locks, space, trial, train_fn, stop)
             if on_trial is not None:
                 on_trial(study)
@@ -103,11 +113,15 @@ def _run_one(
         _end(study, trial, TrialState.PRUNED, str(pruned) or "the pruner gave it up")
     except optuna.exceptions.UpdateFinishedTrialError:
         _log.warning("trial %d is dropped: somebody else finished it", trial.number)
+    except LRToolError as error:  # a set-up that no other trial would survive either
+        _end(study, trial, TrialState.FAIL, str(error))
+        raise
     except Exception as error:  # a trial fails alone, whatever its model does
         # The frames of a traceback hold the model; only its text is kept.
         reason = "".join(traceback.format_exception(error)).strip()
         _end(study, trial, TrialState.FAIL, reason[-4000:])
-        _log.warning("trial %d failed: %s: %s", trial.number, type(error).__name__, error)
+        summary = f"{type(error).__name__}: {error}"  # not the error: it would keep the model alive
+        _log.warning("trial %d failed: %s", trial.number, summary)
     else:
         if isfinite(value):
             tell(study, trial.number, value)

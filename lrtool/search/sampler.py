@@ -20,7 +20,7 @@ from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, Verdict, inspect_prior
 from lrtool.search.prior import AnyPrior, CategoricalPrior
 
-__all__ = ["BASES", "BaseLike", "PriorSampler", "distribution", "plain_sampler"]
+__all__ = ["SAMPLERS", "BaseLike", "PriorSampler", "distribution", "plain_sampler"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ BASES: dict[str, Callable[[int], BaseSampler]] = {
     "cmaes": _cmaes,
     "random": _random,
 }
+SAMPLERS = ("pibo", *BASES)
 
 
 class PriorSampler(BaseSampler):
@@ -64,10 +65,10 @@ class PriorSampler(BaseSampler):
 
         EI(x) p(x)^(beta / n)
 
-    under a Gaussian process, and any other base sampler makes K proposals x_1 .. x_K of which one is
-    drawn with probability w_k \propto p(x_k)^(beta / n), which resamples the same idea: the prior p
-    counts less and less. A guard compares the best trials with the prior, widens a misleading one
-    three times, halves beta and says so in the log and in the study's attribute
+    under a Gaussian process, and any other base sampler makes K proposals x_1 .. x_K of which one
+    is drawn with probability w_k \propto p(x_k)^(beta / n), which resamples the same idea: the
+    prior p counts less and less. A guard compares the best trials with the prior, widens a
+    misleading one three times, halves beta and says so in the log and in the study's attribute
     "lrtool:prior_guard".
 
     Every draw depends on the seed, the trial's number and the finished trials alone: a study that
@@ -106,7 +107,7 @@ class PriorSampler(BaseSampler):
         n_candidates: int = 8,
     ) -> None:
         if isinstance(base, str):
-            one_of("base sampler", base, (*BASES, "pibo"))
+            one_of("base sampler", base, SAMPLERS)
         self._pibo = base == "pibo"
         base = "random" if base == "pibo" else base
         positive(beta=beta)
@@ -258,7 +259,7 @@ def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
         return base
     if not isinstance(base, str):
         return base(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    one_of("base sampler", base, (*BASES, "pibo"))
+    one_of("base sampler", base, SAMPLERS)
     if base in {"tpe", "pibo"}:
         return optuna.samplers.TPESampler(seed=seed)
     return BASES[base](int(np.random.SeedSequence(seed).generate_state(1)[0]))
@@ -272,12 +273,24 @@ def distribution(prior: AnyPrior) -> BaseDistribution:
 
 
 def _outcomes(study: Study) -> list[Outcome]:
+    """Finished trials with their losses; with pruned ones among them, with their ranks.
+
+    Values reached after different lengths of training do not compare. A trial that got further is
+    better than one that was given up before; among equals the value decides; diverged are worst.
+    """
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    keys = []
+    for trial in finished:
+        value = trial.value
+        loss = sign * value if value is not None and isfinite(value) else inf
+        complete = trial.state == TrialState.COMPLETE or loss == inf
+        keys.append((loss == inf, 0 if complete else 1, -(trial.last_step or 0), loss))
+    if all(trial.state == TrialState.COMPLETE for trial in finished):
+        return [Outcome(t.params, key[-1]) for t, key in zip(finished, keys, strict=True)]
+    keys = [key if key[1] else (key[0], 0, 0, key[3]) for key in keys]
+    order = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
     return [
-        Outcome(
-            trial.params,
-            sign * trial.value if trial.value is not None and isfinite(trial.value) else inf,
-        )
-        for trial in finished
+        Outcome(trial.params, inf if key[0] else order[key])
+        for trial, key in zip(finished, keys, strict=True)
     ]

@@ -84,8 +84,9 @@ def search(
         distributions = {name: distribution(prior) for name, prior in space.priors.items()}
         with _Progress(study, total, progress_bar) as progress:
             finished = run_trials(
-                study, home.locks, space, distributions, train_fn, total, on_trial=progress.update
-            )
+                study, home.locks, space, distributions, train_fn, total,
+                on_trial=progress.update, shares_badly=(home.url or "").startswith("sqlite"),
+            )  # fmt: skip
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) and finished:
         raise UnsupportedError(
             f"at least one of {total} trials must finish, but all were pruned or failed; "

@@ -49,7 +49,7 @@ SCHEDULES: dict[str, dict[str, AnyPrior]] = {
     "linear": {"warmup_frac": Prior(low=0.0, high=0.3, center=0.05, scale=0.04)},
     "wsd": {
         "warmup_frac": Prior(low=0.0, high=0.3, center=0.05, scale=0.04),
-        "decay_frac": Prior(low=0.05, high=0.6, center=0.2, scale=0.1),
+        "cooldown_frac": Prior(low=0.05, high=0.6, center=0.2, scale=0.1),
     },
     "constant": {},
 }

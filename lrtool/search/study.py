@@ -13,8 +13,8 @@ from optuna.study import Study
 from lrtool._check import one_of, require
 from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.result import RangeTestResult
-from lrtool.search.pruners import make_pruner
-from lrtool.search.sampler import BaseLike, PriorSampler, plain_sampler
+from lrtool.search.pruners import PRUNERS, make_pruner
+from lrtool.search.sampler import SAMPLERS, BaseLike, PriorSampler, plain_sampler
 from lrtool.search.space import LR, Space
 from lrtool.search.storage import Home
 
@@ -92,6 +92,10 @@ def open_study(
     """
     mode = settings.get("mode") or defaults.get("mode") or "min"
     one_of("mode", mode, ("min", "max"))
+    if isinstance(sampler, str):
+        one_of("sampler", sampler, SAMPLERS)
+    if isinstance(pruner, str):
+        one_of("pruner", pruner, PRUNERS)
     wanted = {
         **settings,
         "sampler": _named(sampler),

@@ -16,7 +16,18 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lrtool.search.locks import Locks
 
-__all__ = ["RETRY_OF", "WORKER", "ask", "count", "new_worker", "reclaim", "requeue", "tell"]
+__all__ = [
+    "REASON",
+    "RETRY_OF",
+    "WORKER",
+    "ask",
+    "count",
+    "new_worker",
+    "others",
+    "reclaim",
+    "requeue",
+    "tell",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +73,13 @@ def ask(
         # Still under the mutex: who finds a running trial without a name knows its worker is dead.
         trial.set_user_attr(WORKER, worker)
         return trial
+
+
+def others(study: Study, locks: Locks, worker: str) -> bool:
+    """Whether another living worker has a running trial."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    names = {str(trial.user_attrs.get(WORKER, worker)) for trial in running} - {worker}
+    return any(locks.alive(name) for name in names)
 
 
 def reclaim(study: Study, locks: Locks) -> list[int]:

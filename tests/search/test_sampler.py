@@ -1,0 +1,173 @@
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+import pytest
+
+from lrtool.errors import ArgumentError
+from lrtool.search import CategoricalPrior, Prior, PriorSampler
+from lrtool.search.expand import step_out
+from lrtool.search.gp import propose
+from lrtool.search.guard import Outcome, inspect_prior
+from lrtool.search.prior import AnyPrior
+from lrtool.search.sampler import distribution
+
+PRIORS: dict[str, AnyPrior] = {
+    "lr": Prior(low=-3.0, high=3.0, center=0.0, scale=0.3),
+    "wd": Prior(low=-3.0, high=2.0, center=0.0, scale=0.6),
+    "kind": CategoricalPrior(("a", "b")),
+}
+DISTRIBUTIONS = {name: distribution(prior) for name, prior in PRIORS.items()}
+Loss = Callable[[dict[str, Any]], float]
+
+
+def bowl(at: float) -> Loss:
+    return lambda p: (p["lr"] - at) ** 2 + 0.1 * (p["wd"] - 0.3) ** 2 + 0.05 * (p["kind"] == "b")
+
+
+def run(
+    loss: Loss, trials: int, direction: Literal["minimize", "maximize"] = "minimize", **options: Any
+) -> optuna.Study:
+    sampler = PriorSampler(PRIORS, **{"seed": 0, "explore": "lr", **options})
+    study = optuna.create_study(sampler=sampler, direction=direction)
+    for _ in range(trials):
+        trial = study.ask(dict(DISTRIBUTIONS))
+        study.tell(trial, loss(trial.params))
+    return study
+
+
+def rows(study: optuna.Study) -> list[dict[str, Any]]:
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.parametrize("base", ["pibo", "tpe", "random"])
+def test_F13_seeded_runs_are_identical(base: str) -> None:
+    first, second = (rows(run(bowl(0.2), 14, base=base)) for _ in range(2))
+    assert first == second
+    assert first != rows(run(bowl(0.2), 14, base=base, seed=1))
+
+
+@pytest.mark.parametrize("base", ["pibo", "tpe"])
+def test_F13_a_study_continued_by_a_new_sampler_equals_one_run(base: str) -> None:
+    study = run(bowl(0.2), 6, base=base)
+    study.sampler = PriorSampler(PRIORS, base, seed=0, explore="lr")
+    for _ in range(6):
+        trial = study.ask(dict(DISTRIBUTIONS))
+        study.tell(trial, bowl(0.2)(trial.params))
+    assert rows(study) == rows(run(bowl(0.2), 12, base=base))
+
+
+def test_F10_pick_is_trial_0_and_only_trial_0() -> None:
+    pick = {"lr": 0.11, "wd": -0.2, "kind": "b"}
+    study = run(bowl(0.2), 10, pick=pick)
+    assert study.trials[0].params == pick
+    assert pick not in rows(study)[1:]
+
+
+def test_maximizing_is_minimizing_the_negative() -> None:
+    down = run(bowl(0.5), 12)
+    up = run(lambda p: -bowl(0.5)(p), 12, direction="maximize")
+    assert rows(down) == rows(up)
+
+
+def test_finds_the_optimum_of_a_bowl_sooner_than_tpe() -> None:
+    ours, theirs = [], []
+    for seed in range(5):
+        ours.append(run(bowl(0.2), 15, seed=seed).best_value)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        for _ in range(30):
+            trial = study.ask(dict(DISTRIBUTIONS))
+            study.tell(trial, bowl(0.2)(trial.params))
+        theirs.append(study.best_value)
+    assert np.median(ours) < np.median(theirs)
+
+
+@pytest.mark.parametrize("shift", [-2.0, 2.0])
+def test_misleading_prior_is_left_behind_and_flagged_by_trial_15(shift: float) -> None:
+    for seed in range(3):
+        study = run(bowl(shift), 16, seed=seed)
+        guard = study.user_attrs["lrtool:prior_guard"]
+        assert guard["trial"] <= 15
+        assert "lr" in guard["findings"][0]
+        assert abs(study.best_params["lr"] - shift) < 0.3
+
+
+def test_good_prior_is_not_flagged() -> None:
+    for seed in range(5):
+        assert "lrtool:prior_guard" not in run(bowl(0.2), 16, seed=seed).user_attrs
+
+
+def test_all_diverged_so_far_means_lower() -> None:
+    study = optuna.create_study(sampler=PriorSampler(PRIORS, seed=0, explore="lr"))
+    for _ in range(8):
+        trial = study.ask(dict(DISTRIBUTIONS))
+        if trial.params["lr"] > -1.5:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(trial, bowl(-2.0)(trial.params))
+    assert study.best_params["lr"] < -1.5
+
+
+def test_strength_of_the_prior_decays() -> None:
+    """Early proposals keep near the prior where the data say nothing; late ones spread."""
+    random = np.random.default_rng(0)
+    flat = [Outcome({"lr": x, "wd": 0.0, "kind": "a"}, 1.0) for x in (-0.2, 0.0, 0.2)]
+    strong, weak = (
+        [abs(propose(PRIORS, flat, s, random)["lr"]) for _ in range(10)] for s in (5.0, 0.0)
+    )
+    assert np.median(strong) < np.median(weak)
+
+
+def test_stepping_out_grows_and_stops_inside() -> None:
+    def outcomes(*points: tuple[float, float]) -> list[Outcome]:
+        return [Outcome({"lr": x}, loss) for x, loss in points]
+
+    prior = PRIORS["lr"]
+    edge = outcomes((0.0, 3.0), (0.3, 2.0), (0.7, 1.0))
+    first = step_out(prior, edge, "lr")
+    assert first is not None
+    assert first == pytest.approx(0.7 + 1.6 * 0.4)
+    second = step_out(prior, [*edge, *outcomes((first, 0.5))], "lr")
+    assert second == pytest.approx(first + 1.6 * 1.6 * 0.4)
+    assert step_out(prior, [*edge, *outcomes((first, 9.0))], "lr") is None
+    assert step_out(prior, outcomes((-0.3, 3.0), (0.0, 1.0), (0.3, 2.0)), "lr") is None
+
+
+def test_guard_needs_evidence() -> None:
+    prior = PRIORS["lr"]
+    far = [Outcome({"lr": 2.0 + 0.1 * k}, 0.1 * k) for k in range(4)]
+    near = [Outcome({"lr": 0.1 * k}, 5.0) for k in range(4)]
+    assert inspect_prior("lr", prior, [*far, *near]).direction == 1
+    assert not inspect_prior("lr", prior, far[:2]).misleading
+    swapped = [Outcome(o.params, 5 - o.loss) for o in [*far, *near]]
+    assert not inspect_prior("lr", prior, swapped).misleading
+
+
+def test_works_with_any_base_sampler_given_as_an_object() -> None:
+    study = run(bowl(0.2), 12, base=optuna.samplers.TPESampler(seed=3), n_design=4)
+    assert len(study.trials) == 12
+
+
+def test_parameters_without_a_prior_are_the_base_samplers_business() -> None:
+    study = optuna.create_study(sampler=PriorSampler(PRIORS, seed=0))
+    for _ in range(6):
+        trial = study.ask(dict(DISTRIBUTIONS))
+        depth = trial.suggest_int("depth", 1, 4)
+        study.tell(trial, bowl(0.2)(trial.params) + depth)
+    assert {trial.params["depth"] for trial in study.trials} <= {1, 2, 3, 4}
+
+
+def test_no_deprecated_option_of_optuna_is_used() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for base in ("pibo", "tpe", "random"):
+            run(bowl(0.2), 6, base=base, n_design=2)
+
+
+def test_refuses() -> None:
+    with pytest.raises(ArgumentError, match="did you mean 'tpe'"):
+        PriorSampler(PRIORS, "tpee")
+    with pytest.raises(ArgumentError, match="beta=0"):
+        PriorSampler(PRIORS, beta=0)
