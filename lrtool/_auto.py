@@ -31,7 +31,7 @@ USUAL = {
 
 
 # The 80% interval in standard deviations: the best rate is more often missed upwards.
-INTERVAL = (-1.7, 2.4)
+INTERVAL = (-1.5, 2.2)
 
 
 @dataclass(frozen=True)
