@@ -1,7 +1,6 @@
 """Keeping a model's best weights, in memory or in a file, and giving them back bit for bit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,26 +13,9 @@ from lrtool.weights import Weights, copy_weights, write_weights
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule, Trainer
 
-__all__ = ["BestWeights", "CycleSnapshot", "KeepBest", "refuse_sharded"]
+__all__ = ["BestWeights", "KeepBest", "refuse_sharded"]
 
 KeepBest: TypeAlias = Literal["cpu", "device", "checkpoint"]
-
-
-@dataclass(frozen=True)
-class CycleSnapshot:
-    """The weights of the best check of one cycle.
-
-    Args:
-        cycle: which, counted from 1.
-        value: the monitored value.
-        step: optimizer steps done.
-        weights: parameters and buffers, in host memory.
-    """
-
-    cycle: int
-    value: float
-    step: int
-    weights: Weights
 
 
 class BestWeights:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lrtool._check import require
+from lrtool.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import Trainer
@@ -25,11 +26,26 @@ class Monitored:
     def __init__(self) -> None:
         self._read: dict[str, Tensor] = {}
         self._sums: dict[str, tuple[Tensor, int]] = {}
+        self._known: set[str] = set()
 
     def mark(self, trainer: "Trainer", names: Iterable[str]) -> None:
         """Count what is there now as read."""
         metrics = trainer.callback_metrics
         self._read.update({name: metrics[name] for name in names if name in metrics})
+
+    def demand(self, trainer: "Trainer", names: Iterable[str]) -> None:
+        """Refuse a name that has had no value on any rank.
+
+        Raises:
+            UnsupportedError: naming the metrics there are.
+        """
+        missing = [name for name in names if name not in self._known]
+        if missing:
+            known = ", ".join(sorted(trainer.callback_metrics)) or "none"
+            raise UnsupportedError(
+                f"early stopping needs the metric {missing[0]!r}, which was not logged (logged: "
+                f"{known}); log it under that name, choose another monitor, or set strict=False"
+            )
 
     def is_new(self, trainer: "Trainer", name: str) -> bool:
         """Whether this rank has a value of `name` that was not read yet."""
@@ -44,7 +60,7 @@ class Monitored:
         value = trainer.callback_metrics.get(name) if self.is_new(trainer, name) else None
         if value is not None:
             self._read[name] = value
-        return agreed(trainer, name, value)
+        return self._agreed(trainer, name, value)
 
     def add(self, trainer: "Trainer", name: str) -> None:
         """Add the new value of `name`, if any, to the mean `take_mean` gives; no device sync."""
@@ -58,7 +74,13 @@ class Monitored:
     def take_mean(self, trainer: "Trainer", name: str) -> float | None:
         """The mean of the values added since the last call, agreed on by all ranks."""
         total, count = self._sums.pop(name, (None, 0))
-        return agreed(trainer, name, None if total is None else total / count)
+        return self._agreed(trainer, name, None if total is None else total / count)
+
+    def _agreed(self, trainer: "Trainer", name: str, value: Tensor | None) -> float | None:
+        number = agreed(trainer, name, value)
+        if number is not None:
+            self._known.add(name)
+        return number
 
 
 def agreed(trainer: "Trainer", name: str, value: Tensor | None) -> float | None:

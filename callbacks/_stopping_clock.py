@@ -1,8 +1,7 @@
 """Where a training stands: moments, and phases of the learning rate's schedule."""
 
 from dataclasses import dataclass
-from itertools import count
-from math import ceil, inf, isfinite
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import lr_scheduler
@@ -11,6 +10,7 @@ from lrtool import param_groups
 from lrtool.errors import UnsupportedError
 from lrtool.schedules import Schedule
 from lrtool.stopping import Moment, Phase
+from lrtool.torch_schedule import TorchSchedule
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import Trainer
@@ -40,18 +40,13 @@ class Clock:
         self._aware = schedule_aware
         self._used_lr: float | None = None
         self._has_cycles: bool | None = None
-        self._ticks = -1
-        self._ticked_at = -1
+        self._ticks: int | None = None
 
     def batch_start(self, trainer: "Trainer") -> None:
-        """Remember the rate of the step to come."""
+        """Remember the rate of the step to come, and how often a torch scheduler has moved."""
         self._used_lr = _lr(trainer)
-
-    def batch_end(self, trainer: "Trainer") -> None:
-        """Notice when a torch scheduler moves: only then can a cycle of it end."""
         scheduler = _torch_cycles(trainer)
-        if scheduler is not None and scheduler.last_epoch != self._ticks:
-            self._ticks, self._ticked_at = scheduler.last_epoch, trainer.global_step
+        self._ticks = None if scheduler is None else scheduler.last_epoch
 
     def moment(self, trainer: "Trainer") -> Moment:
         """Now; `check` is left to the rule."""
@@ -67,7 +62,7 @@ class Clock:
     def demand_cycles(self, trainer: "Trainer") -> None:
         """Refuse, at the first step, to count the cycles of a schedule that has none."""
         if self._has_cycles is None:
-            self._has_cycles = _torch_cycles(trainer) is not None or _lrtool_cycles(trainer)
+            self._has_cycles = _has_cycles(trainer)
         if not self._has_cycles:
             raise UnsupportedError(
                 "counting in cycles needs a schedule with cycles, and the learning rate has none; "
@@ -92,24 +87,14 @@ class Clock:
             return _NO_CYCLES
         if (active := _active(trainer)) is not None:
             schedule, here = active
-            cycle = schedule.cycle(max(here - 1, 0))
-            if cycle is None or here > cycle.end:  # a tail after the last cycle is not one
-                return _NO_CYCLES
-            return _Position(cycle.index + 1, here == cycle.end)
+            return _lrtool_position(schedule, here, moved=True)
         torch_scheduler = _torch_cycles(trainer)
         if torch_scheduler is None:
             return _NO_CYCLES
-        done = torch_scheduler.last_epoch
-        # A scheduler that moves once an epoch still stands where the last cycle ended, all through
-        # the next epoch: those steps belong to the next cycle.
-        fresh = self._ticked_at == step
-        for index in count():
-            end = _end_of_cycle(torch_scheduler, index)
-            if end == inf:
-                return _NO_CYCLES
-            if done < end or (done == end and fresh):
-                return _Position(index + 1, done == end)
-        raise AssertionError("cycles have no end")
+        # A scheduler that moves once an epoch still stands where the last cycle ended all through
+        # the next epoch: only the step it moved with ended the cycle.
+        moved = torch_scheduler.last_epoch != self._ticks
+        return _torch_position(torch_scheduler, torch_scheduler.last_epoch, moved)
 
 
 def min_length_met(trainer: "Trainer") -> bool:
@@ -142,11 +127,22 @@ def _active(trainer: "Trainer") -> tuple[Schedule, int] | None:
     return None
 
 
-def _lrtool_cycles(trainer: "Trainer") -> bool:
-    """Whether lrtool's schedule has a cycle, now or at its end."""
-    active = _active(trainer)
+def _lrtool_position(schedule: Schedule, done: int, moved: bool) -> _Position:
+    """Where `schedule` stands after `done` steps of it, the last one just now or earlier."""
+    step = max(done - 1, 0) if moved else done
+    cycle = schedule.cycle(step)
+    if cycle is None or step >= cycle.end:  # a tail after the last cycle is not one
+        return _NO_CYCLES
+    return _Position(cycle.index + 1, moved and done == cycle.end)
+
+
+def _has_cycles(trainer: "Trainer") -> bool:
+    """Whether the schedule has a cycle, now or at its end."""
+    active, scheduler = _active(trainer), _torch_cycles(trainer)
+    if active is None and isinstance(scheduler, TorchSchedule):
+        active = scheduler.schedule, scheduler.last_epoch
     if active is None:
-        return False
+        return scheduler is not None
     schedule, here = active
     last = here if schedule.length is None else max(schedule.length - 1, 0)
     return any(schedule.cycle(step) is not None for step in (here, last))
@@ -159,6 +155,7 @@ def _torch_cycles(trainer: "Trainer") -> Any:
         lr_scheduler.CosineAnnealingWarmRestarts,
         lr_scheduler.CyclicLR,
         lr_scheduler.CosineAnnealingLR,
+        TorchSchedule,
     )
     for config in trainer.lr_scheduler_configs:
         if isinstance(config.scheduler, kinds):
@@ -166,14 +163,27 @@ def _torch_cycles(trainer: "Trainer") -> Any:
     return None
 
 
-def _end_of_cycle(scheduler: Any, index: int) -> float:
-    """Moves of `scheduler` after which its cycle `index` (from 0) is over."""
+def _torch_position(scheduler: Any, done: int, moved: bool) -> _Position:
+    """Where `scheduler` stands after `done` moves, the last one just now or earlier."""
+    move = done - 1 if moved else done
+    if isinstance(scheduler, TorchSchedule):
+        return _lrtool_position(scheduler.schedule, done, moved)
     if isinstance(scheduler, lr_scheduler.OneCycleLR):
-        return float(scheduler.total_steps) if index == 0 else inf
-    if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts):
-        first, factor = scheduler.T_0, scheduler.T_mult
-        return float(first * sum(factor**power for power in range(index + 1)))
-    if isinstance(scheduler, lr_scheduler.CyclicLR):
-        return ceil((index + 1) * scheduler.total_size)
-    # Cosine annealing falls for T_max, then rises and falls again: it is lowest every 2 T_max.
-    return float(scheduler.T_max * (2 * index + 1))
+        index, end = 0, scheduler.total_steps
+        if move >= end:
+            return _NO_CYCLES
+    elif isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts):
+        index, end = 0, scheduler.T_0
+        if scheduler.T_mult == 1:
+            index = move // end
+            end *= index + 1
+        while move >= end:
+            index += 1
+            end += scheduler.T_0 * scheduler.T_mult**index
+    elif isinstance(scheduler, lr_scheduler.CyclicLR):
+        index = int(move // scheduler.total_size)
+        end = ceil((index + 1) * scheduler.total_size)
+    else:  # cosine annealing falls for T_max, then rises and falls again: low every 2 T_max
+        index = (move + scheduler.T_max) // (2 * scheduler.T_max)
+        end = (2 * index + 1) * scheduler.T_max
+    return _Position(index + 1, moved and done == end)

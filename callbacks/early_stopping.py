@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from lrtool._check import integer, one_of, require
-from lrtool.callbacks._best_weights import BestWeights, CycleSnapshot, KeepBest, refuse_sharded
+from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_sharded
+from lrtool.callbacks._cycle_snapshots import CycleSnapshot, CycleSnapshots
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of, submodules
 from lrtool.callbacks._monitored import Monitored
 from lrtool.callbacks._stopping_clock import Clock, min_length_met
 from lrtool.callbacks._stopping_rules import needs_lengths, resolved, rules_for, unit_of
 from lrtool.durations import DurationLike
-from lrtool.errors import UnsupportedError
 from lrtool.stopping import (
     CONTINUE,
     Criterion,
@@ -30,7 +30,6 @@ from lrtool.stopping import (
 from lrtool.weights import (
     Ensemble,
     average_weights,
-    copy_weights,
     recompute_batch_norm,
     with_weights,
 )
@@ -158,18 +157,18 @@ class EarlyStopping(_Base):
         self.every_n_train_steps = every_n_train_steps
         self.schedule_aware = schedule_aware
         self._check_on_train_epoch_end = check_on_train_epoch_end
-        self._max_snapshots = snapshots
         self._names = (monitor,) if isinstance(monitor, str) else tuple(monitor)
         self._panel = self._build_panel(None)
         self._best = BestWeights(keep_best, restore_optimizer, dirpath)
+        self._snapshots = CycleSnapshots(snapshots, self._panel.rules[0].mode)
         self._loaded = False
         self._reset()
 
     def _reset(self) -> None:
         self._states = self._panel.start()
         self._best.clear()
-        self._snapshots: dict[int, CycleSnapshot] = {}
-        self._decision = CONTINUE
+        self._snapshots.clear()
+        self._decision = self._verdict = CONTINUE
         self._asked = False
         self._at, self._phase = Moment(), Phase.IGNORE
         self._peak_passed = False
@@ -180,12 +179,12 @@ class EarlyStopping(_Base):
     @property
     def stopping_reason(self) -> StoppingReason:  # type: ignore[override]
         """Why the training was stopped; `NOT_STOPPED` while it was not."""
-        return self._decision.reason if self._asked else StoppingReason.NOT_STOPPED
+        return self._verdict.reason
 
     @property
     def stopping_reason_message(self) -> str | None:  # type: ignore[override]
         """The reason in a sentence; None while the training was not stopped."""
-        return self._decision.message if self._asked else None
+        return self._verdict.message or None
 
     @property
     def best_value(self) -> float | None:
@@ -218,7 +217,7 @@ class EarlyStopping(_Base):
     @property
     def snapshots(self) -> tuple[CycleSnapshot, ...]:
         """The best weights of each of the last cycles, oldest first."""
-        return tuple(self._snapshots[cycle] for cycle in sorted(self._snapshots))
+        return tuple(self._snapshots)
 
     def averaged(
         self,
@@ -268,7 +267,6 @@ class EarlyStopping(_Base):
             self._metrics = Monitored()
             self._clock = Clock(self.schedule_aware)
             self._of_validation: set[str] = set()
-            self._seen: set[str] = set()
             self._validated = False
             self._final = False
 
@@ -277,8 +275,8 @@ class EarlyStopping(_Base):
         if not self._loaded and trainer.global_step == 0:
             self._reset()
         self._loaded = False
-        self._asked = False
-        self._final = False
+        self._verdict = CONTINUE
+        self._asked = self._final = False
         if self._needs_no_lengths:
             self._decision = self._panel.decide(self._states, self._at, self._phase)
             if self._decision.stop:  # asked for here, the training is skipped altogether
@@ -286,7 +284,7 @@ class EarlyStopping(_Base):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve durations, now that lengths are known, and look again at what was resumed."""
-        if self.restore_best or self._max_snapshots:
+        if self.restore_best or self._snapshots.limit:
             refuse_sharded(trainer)
         self._panel = self._build_panel(trainer)
         self._decision = self._panel.decide(self._states, self._at, self._phase)
@@ -304,7 +302,6 @@ class EarlyStopping(_Base):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Check a step metric, and judge where a cycle ends."""
-        self._clock.batch_end(trainer)
         if self._counts_cycles:
             self._clock.demand_cycles(trainer)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -344,6 +341,8 @@ class EarlyStopping(_Base):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give back the best weights: the last hook, after every checkpoint was written."""
+        if self.verbose and self._verdict.stop:
+            self._log(trainer, self._verdict.message)
         if self.restore_best and self._best:
             self._best.restore(trainer, pl_module)
 
@@ -356,7 +355,7 @@ class EarlyStopping(_Base):
             "peak_passed": self._peak_passed,
             "stopped_epoch": self.stopped_epoch,
             "best": self._best.state_dict(),
-            "snapshots": [vars(snapshot) for snapshot in self.snapshots],
+            "snapshots": self._snapshots.state(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -366,8 +365,7 @@ class EarlyStopping(_Base):
         self._peak_passed = state_dict["peak_passed"]
         self.stopped_epoch = state_dict["stopped_epoch"]
         self._best.load_state_dict(state_dict["best"])
-        snapshots = [CycleSnapshot(**snapshot) for snapshot in state_dict["snapshots"]]
-        self._snapshots = {snapshot.cycle: snapshot for snapshot in snapshots}
+        self._snapshots.load(state_dict["snapshots"])
         self._loaded = True
 
     # -- one check ---------------------------------------------------------------------------
@@ -376,24 +374,9 @@ class EarlyStopping(_Base):
         """The new values, the same on every rank."""
         taken = {name: self._metrics.take(trainer, name) for name in names}
         values = {name: value for name, value in taken.items() if value is not None}
-        self._seen.update(values)
-        if demand:
-            self._demand(trainer, names)
+        if demand and self.strict:
+            self._metrics.demand(trainer, names)
         return values
-
-    def _demand(self, trainer: Trainer, names: Sequence[str]) -> None:
-        missing = [name for name in names if name not in self._seen]
-        if not missing:
-            return
-        known = ", ".join(sorted(trainer.callback_metrics)) or "none"
-        message = (
-            f"early stopping needs the metric {missing[0]!r}, which was not logged (logged: "
-            f"{known}); log it under that name, choose another monitor, or set strict=False"
-        )
-        if self.strict:
-            raise UnsupportedError(message)
-        if self.verbose:
-            self._log(trainer, message)
 
     def _check(
         self, trainer: Trainer, pl_module: LightningModule, values: dict[str, float]
@@ -414,35 +397,25 @@ class EarlyStopping(_Base):
                 self._best.keep(trainer, pl_module)
             if self.verbose:
                 self._log(trainer, f"{self._names[0]} improved to {self.best_value:.6g}")
-        if self._max_snapshots and self._names[0] in values:
-            self._keep_of_cycle(pl_module)
+        value = self._states[0].value
+        if self._names[0] in values and value is not None and self._at.cycle:
+            self._snapshots.offer(pl_module, self._at.cycle, value, self._at.step)
         self._carry_out(trainer)
-
-    def _keep_of_cycle(self, pl_module: LightningModule) -> None:
-        """Keep the weights if this check is its cycle's best so far."""
-        value, cycle = self._states[0].value, self._at.cycle
-        if value is None or cycle == 0:
-            return
-        kept = self._snapshots.get(cycle)
-        upwards = self._panel.rules[0].mode == "max"
-        if kept is not None and (value <= kept.value if upwards else value >= kept.value):
-            return
-        weights = copy_weights(pl_module, "cpu")
-        self._snapshots[cycle] = CycleSnapshot(cycle, value, self._at.step, weights)
-        while len(self._snapshots) > self._max_snapshots:
-            del self._snapshots[min(self._snapshots)]
 
     def _on_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Collect the training metrics of this batch; judge their means every n steps."""
         for name in self._names:
             self._metrics.add(trainer, name)
-        step = trainer.global_step
-        if step == self._at.step or step % self.every_n_train_steps:  # type: ignore[operator]
+        assert self.every_n_train_steps is not None
+        if (
+            trainer.global_step // self.every_n_train_steps
+            == self._at.step // self.every_n_train_steps
+        ):
             return
         means = {name: self._metrics.take_mean(trainer, name) for name in self._names}
         values = {name: mean for name, mean in means.items() if mean is not None}
-        self._seen.update(values)
-        self._demand(trainer, self._names)
+        if self.strict:
+            self._metrics.demand(trainer, self._names)
         self._check(trainer, pl_module, values)
 
     def _on_cycle_end(self, trainer: Trainer) -> None:
@@ -476,23 +449,27 @@ class EarlyStopping(_Base):
         Nothing is asked before, so that a verdict which falls under min_epochs and is overtaken by
         a later check, or by the next cycle, leaves no trace.
         """
-        if self._asked and not self._decision.stop and not self._final:
-            self._withdraw(trainer)
+        if self._asked and not self._final:
+            if not self._decision.stop:
+                self._withdraw(trainer)
+            else:
+                self._verdict = self._decision
         elif self._decision.stop and not self._asked and min_length_met(trainer):
             phase = self._clock.phase(trainer)
             if self._panel.decide(self._states, self._at, phase).stop:
                 self._ask(trainer)
 
     def _ask(self, trainer: Trainer) -> None:
-        self._asked = not trainer.should_stop
+        self._asked = True
+        self._verdict = self._decision
+        self._others_asked = trainer.should_stop
         trainer.should_stop = True
         self.stopped_epoch = trainer.current_epoch
-        if self.verbose:
-            self._log(trainer, self._decision.message)
 
     def _withdraw(self, trainer: Trainer) -> None:
         self._asked = False
-        trainer.should_stop = False
+        self._verdict = CONTINUE
+        trainer.should_stop = self._others_asked
         self.stopped_epoch = 0
 
     # -- small things --------------------------------------------------------------------------
@@ -500,7 +477,7 @@ class EarlyStopping(_Base):
     @property
     def _counts_cycles(self) -> bool:
         start = 0 if self.start_from == "peak" else self.start_from
-        return bool(self._max_snapshots) or _in_cycles(self.patience, start)
+        return bool(self._snapshots.limit) or _in_cycles(self.patience, start)
 
     @property
     def _needs_no_lengths(self) -> bool:

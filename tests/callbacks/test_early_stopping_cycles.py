@@ -14,6 +14,7 @@ from torch.optim.swa_utils import update_bn
 
 from lrtool import schedules
 from lrtool.callbacks import EarlyStopping, OneCycleScheduler, ParamScheduler, SGDRScheduler
+from lrtool.callbacks._stopping_clock import _torch_position
 from lrtool.errors import UnsupportedError
 from lrtool.stopping import StoppingReason
 from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
@@ -70,7 +71,44 @@ TORCH: dict[str, tuple[Callable[[Any], Any], int]] = {
         lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=12), 6),
     "CyclicLR": (lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.01, step_size_up=6), 6),
     "CosineAnnealingLR": (lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=12), 9),
+    "lrtool's": (lambda o: schedules.sgdr(max_lr=0.01, T_0=12).as_torch(o), 6),
 }  # fmt: skip
+
+
+POSITIONS: dict[str, tuple[Callable[[Any], Any], list[int]]] = {
+    "OneCycleLR": (lambda o: lr_scheduler.OneCycleLR(o, 0.01, total_steps=20), [20]),
+    "T_mult=2": (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3, 2), [3, 9, 21]),
+    "T_mult=1": (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 7), [7, 14, 21]),
+    "CyclicLR": (
+        lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.01, 2.5, 3),  # type: ignore[arg-type]
+        [6, 11, 17, 22],
+    ),
+    "CosineAnnealingLR": (lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=5), [5, 15, 25]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_cycles_of_torchs_schedulers_end_where_their_rate_is_low(name: str) -> None:
+    """The ends are counted off the rates torch really gives."""
+    make, ends = POSITIONS[name]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01, momentum=0.9)
+    scheduler = make(optimizer)
+    rates, found, cycles = [scheduler.get_last_lr()[0]], [], []
+    for done in range(1, 26 if len(ends) > 1 else 21):
+        optimizer.step()
+        scheduler.step()
+        rates.append(scheduler.get_last_lr()[0])
+        position = _torch_position(scheduler, done, moved=True)
+        cycles.append(position.cycle)
+        if position.at_end:
+            found.append(done)
+        later = _torch_position(scheduler, done, moved=False)
+        assert not later.at_end
+        assert later.cycle in ({0} if ends == [done] else {1 + sum(e <= done for e in ends)})
+    assert found == ends
+    assert cycles == [1 + sum(end < done for end in ends) for done in range(1, len(cycles) + 1)]
+    for end in ends[:-1]:  # the rate was lower at the end than soon after it
+        assert rates[end - 1] < rates[end + 2]
 
 
 @pytest.mark.parametrize("name", TORCH)

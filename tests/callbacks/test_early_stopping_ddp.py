@@ -1,0 +1,66 @@
+"""EarlyStopping over two processes: one decision, the same step, the same weights."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "support" / "ddp_early_stopping.py"
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each rank saw in each case; a rank that waits for ever fails the test."""
+    out = tmp_path_factory.mktemp("ddp")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    for name in ("MASTER_PORT", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), str(out)],
+        env=environment, cwd=out, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((out / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("case", "epochs", "reason"),
+    [
+        ("synced", 5, "patience_exhausted"),
+        ("shifted", 5, "patience_exhausted"),
+        ("shuffled", 5, "patience_exhausted"),
+        ("rank_zero_only", 5, "patience_exhausted"),
+        ("nan_on_one", 1, "non_finite_metric"),
+        ("checkpoint", 5, "patience_exhausted"),
+    ],
+)
+def test_E9_every_rank_stops_at_the_same_step(
+    ranks: list[dict[str, Any]], case: str, epochs: int, reason: str
+) -> None:
+    one, two = (rank[case] for rank in ranks)
+    assert one["steps"] == two["steps"] == 4 * epochs
+    assert one["reason"] == two["reason"] == reason
+
+
+def test_E9_unsynced_values_become_their_mean(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["shifted"]["best"] == 0.75  # 0.5 on one, 1.0 on the other
+        assert rank["shuffled"]["best"] == pytest.approx(0.45)  # 0.1 and 0.8, not 0.05 and 0.9
+
+
+@pytest.mark.parametrize("case", ["synced", "shifted", "shuffled", "rank_zero_only"])
+def test_E1_every_rank_restores_the_same_check(ranks: list[dict[str, Any]], case: str) -> None:
+    one, two = (rank[case] for rank in ranks)
+    assert one["restored"]
+    assert two["restored"]
+    assert one["weights"] == two["weights"]
+
+
+def test_E1_a_checkpoint_gives_every_rank_the_same(ranks: list[dict[str, Any]]) -> None:
+    one, two = (rank["checkpoint"] for rank in ranks)
+    assert one["weights"] == two["weights"] == ranks[0]["synced"]["weights"]
+    assert one["mean"] == two["mean"] == ranks[0]["synced"]["mean"]

@@ -1,0 +1,71 @@
+"""Run by a test in two processes: each rank writes what it saw to OUT/rank.json."""
+
+import json
+import os
+import sys
+from math import nan
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from lrtool.callbacks import EarlyStopping
+from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
+
+SCRIPT = [1.0, 0.8, 0.5, 0.7, 0.6, 0.55, 0.4, 0.3]
+
+
+def run(out: Path, name: str, script: Any, shift: float = 0.0, **options: Any) -> dict[str, Any]:
+    stopper = EarlyStopping("val_loss", patience=2, restore_best=True, **options)
+    model = scripted(script, rank_shift=shift)
+    if name == "rank_zero_only":
+        log = model.log
+        model.log = lambda key, *args, **kwargs: (
+            None if key == "val_loss" and model.global_rank else log(key, *args, **kwargs)
+        )
+    if name == "shuffled":  # the ranks' best checks differ: 3rd on one, 4th on the other
+        model.on_validation_epoch_end = lambda: disagree(model)
+    trainer = trainer_of(
+        [stopper], strategy="ddp", devices=2, num_nodes=1, max_epochs=12, default_root_dir=out
+    )
+    trainer.fit(model, loader(8), loader(2))
+    best = int(stopper.best_epoch or 0)
+    return {
+        "steps": trainer.global_step,
+        "best": stopper.best_value,
+        "best_epoch": stopper.best_epoch,
+        "reason": stopper.stopping_reason.value,
+        "restored": best > 0 and same_weights(weights_of(model), model.weights_at[best - 1]),
+        "weights": [float(p.detach().double().sum()) for p in model.parameters()],
+        "mean": float(model.net[1].running_mean.double().sum()),
+    }
+
+
+def disagree(model: Any) -> None:
+    if model.trainer.sanity_checking:
+        return
+    ranks = ([1.0, 0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9], [1.0, 0.9, 0.8, 0.05, 0.7, 0.7, 0.7, 0.7])
+    model.log("val_loss", ranks[model.global_rank][min(model.validations, 7)])
+    model.validations += 1
+    model.weights_at.append(weights_of(model))
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    torch.set_num_threads(1)
+    results = {
+        "synced": run(out, "synced", SCRIPT),
+        "shifted": run(out, "shifted", SCRIPT, shift=0.5, stopping_threshold=0.45),
+        "shuffled": run(out, "shuffled", SCRIPT),
+        "rank_zero_only": run(out, "rank_zero_only", SCRIPT),
+        "nan_on_one": run(out, "nan_on_one", [1.0, 0.5, 0.4], shift=nan),
+        "checkpoint": run(out, "checkpoint", SCRIPT, keep_best="checkpoint", dirpath=out),
+    }
+    rank = os.environ.get("LOCAL_RANK", "0")
+    (out / f"{rank}.json").write_text(json.dumps(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
