@@ -1,0 +1,439 @@
+"""Do the schedules work? Measured bounds against everything tuned on a grid, on small real tasks.
+
+    python benchmarks/schedules.py run --half report --budget 400    # minutes a core; stored
+    python benchmarks/schedules.py show --half report --budget 400   # tables from what is stored
+    python benchmarks/schedules.py cost                              # writing, against torch
+    python benchmarks/schedules.py momentum                          # held, or moved against it
+    python benchmarks/schedules.py --fast                            # two tasks, 80 steps
+
+For each task, all at once (one lane a rate, shape and seed; see batched.py), five seeds:
+- tuned: each shape at 9 peaks, a quarter of a decade apart, around the best constant rate of
+  pick_truth.json (moved half a decade up for shapes with a peak); the best mean loss counts.
+- measured: shapes at the rates of lrtool's own range test on the same weights, nothing tuned.
+- default: shapes at the rate a user has who never touched it.
+The loss is the validation loss after the last step, mean over seeds; a diverged lane counts as
+untrained. One-cycle is also run at fractions of the budget, each a whole cycle of its own.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from batched import Lanes
+from finders import DEFAULT_LR
+from pick_truth import EXTRA_PATH, PATH
+from sweeps import range_tests
+from tasks import OPTIMIZERS, Task, tasks
+
+from lrtool import schedules
+from lrtool.schedules import Schedule
+from lrtool.suggest import suggest
+from lrtool.sweep import SweepConfig
+
+SEEDS = [0, 1, 2, 3, 4]
+FRACTIONS = (0.125, 0.25, 0.375, 0.5, 0.75)
+CHECKPOINTS = 16
+DATA = Path(__file__).parent / "data"
+
+# Left out for their cost a step, before anything was measured on them; more at larger budgets.
+SLOW = {
+    400: {
+        "digits_cnn_bn_momentum", "text_transformer_adamw", "recall_gru_nadam",
+        "digits_rows_gru_sgd", "digits_cnn_adam", "digits_cnn_bn_sgd", "text_gru_rmsprop",
+        "adding_lstm_adam",
+    },
+    2000: {"text_bag_adagrad", "digits_noisy_mlp_adam", "digits_autoencoder_nadam"},
+    10_000: {
+        "digits_dim_mlp_sgd", "digits_fine_tune_momentum", "digits_autoencoder_adamw",
+        "digits_mlp_sgd", "digits_raw_mlp_momentum", "pixels_factors_adagrad",
+        "digits_dim_deep_sgd",
+    },
+}  # fmt: skip
+CHEAPEST = ("wine_logreg_sgd", "diabetes_mlp_nesterov")
+
+Shape = Callable[[int], Schedule]
+SHAPES: dict[str, Shape] = {
+    "constant": lambda total: schedules.constant(1.0),
+    "cosine": lambda total: schedules.cosine(1.0, total),
+    "linear": lambda total: schedules.linear(1.0, total),
+    "rex": lambda total: schedules.rex(1.0, total),
+    "wsd": lambda total: schedules.wsd(1.0, total),
+    "one_cycle": lambda total: schedules.one_cycle(1.0, total),
+    "one_cycle_linear": lambda total: schedules.warmup(
+        schedules.linear(1.0, total - total // 10), total // 10, start_factor=0.04
+    ),
+    "sgdr": lambda total: fitted("sgdr", total),
+    "triangular": lambda total: fitted("triangular", total, min_lr=0.1),
+}
+PEAKED = {"one_cycle", "one_cycle_linear", "sgdr", "triangular", "cosine", "linear", "rex"}
+THEIRS = ("cosine", "linear", "one_cycle", "sgdr", "triangular")
+TUNED = ("constant", *THEIRS)
+
+
+def fitted(name: str, total: int, **params: Any) -> Schedule:
+    """A schedule that fills the run by lrtool's own defaults."""
+    recipe = schedules.recipe(name, **params)
+    built: Schedule = recipe.build(schedules.Horizon(total, lr=1.0, min_lr=0.1, max_lr=1.0))
+    return built
+
+
+class Plan:
+    """Lanes to run: a name, a schedule of height 1, and one rate a seed."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.schedules: list[Schedule] = []
+        self.rates: list[list[float]] = []
+
+    def add(self, name: str, schedule: Schedule, rates: Iterable[float]) -> None:
+        self.names.append(name)
+        self.schedules.append(schedule)
+        self.rates.append([float(rate) for rate in rates])
+
+    def table(self, total: int) -> np.ndarray:
+        """(steps, seeds, lanes) rates; 0 after a schedule of a shorter length has ended."""
+        factors = np.array([[one(step) for one in self.schedules] for step in range(total)])
+        return factors[:, None, :] * np.array(self.rates).T[None]
+
+
+def truth_rates(task: Task) -> dict[str, float]:
+    """The best constant rate of the stored grid."""
+    for path in (PATH, EXTRA_PATH):
+        if path.exists():
+            data = json.loads(path.read_text(encoding="utf-8"))
+            entry = data["tasks"].get(task.name)
+            if entry is not None:
+                losses = np.array(entry["constant"], dtype=float)
+                losses = np.where(np.isfinite(losses), losses, np.inf).mean(0)
+                return {"constant": float(np.array(data["grid"])[np.argmin(losses)])}
+    raise SystemExit(f"no truth table holds {task.name}: run benchmarks/pick_truth.py")
+
+
+def measure(task: Task) -> list[Any]:
+    """A range test for each seed."""
+    name = OPTIMIZERS[task.optimizer][0].__name__
+    return [suggest(curve, optimizer=name) for curve in range_tests(task, SEEDS, SweepConfig())]
+
+
+def rate_or_default(found: Any, which: str, task: Task) -> float:
+    value = getattr(found, which)
+    return float(value) if np.isfinite(value) else DEFAULT_LR[task.optimizer]
+
+
+def tuned_plan(task: Task, total: int) -> Plan:
+    """Every shape over its grid, and at the rate nobody chose."""
+    plan = Plan()
+    centre = np.log10(truth_rates(task)["constant"])
+    for shape in TUNED:
+        build = SHAPES[shape]
+        middle = centre + (0.5 if shape in PEAKED else 0.0) - (0.25 if total > 400 else 0.0)
+        for offset in np.arange(-1, 1.01, 0.25):
+            rate = 10 ** (middle + offset)
+            plan.add(f"tuned/{shape}/{offset:+.2f}", build(total), [rate] * len(SEEDS))
+    for shape in ("constant", *THEIRS):
+        usual = DEFAULT_LR[task.optimizer]
+        plan.add(f"default/{shape}", SHAPES[shape](total), [usual] * len(SEEDS))
+    return plan
+
+
+def measured_plan(task: Task, total: int, found: list[Any]) -> Plan:
+    """Every shape at the measured rates, and one-cycle at fractions of the budget."""
+    plan = Plan()
+    for which in ("lr", "max_lr"):
+        rates = [rate_or_default(one, which, task) for one in found]
+        for shape, build in SHAPES.items():
+            plan.add(f"measured/{shape}/{which}", build(total), rates)
+    rates = [rate_or_default(one, "max_lr", task) for one in found]
+    for fraction in FRACTIONS:
+        length = round(fraction * total)
+        for shape in ("one_cycle", "one_cycle_linear"):
+            plan.add(f"part/{shape}/{fraction}", SHAPES[shape](length), rates)
+    return plan
+
+
+def play(task: Task, plan: Plan, total: int) -> dict[str, Any]:
+    """Validation losses at the checkpoints, mean over seeds: lane -> one a checkpoint."""
+    lanes = Lanes(task, SEEDS, len(plan.names))
+    before = lanes.validation()[:, 0]
+    rates = torch.tensor(plan.table(total), dtype=torch.float32)
+    streams = [task.indices(seed) for seed in SEEDS]
+    stops = sorted({round(total * (i + 1) / CHECKPOINTS) for i in range(CHECKPOINTS)})
+    losses = []
+    for step in range(total):
+        lanes.step(np.stack([next(stream) for stream in streams]), rates[step])
+        if step + 1 in stops:
+            now = lanes.validation()
+            losses.append(
+                np.where(np.isfinite(now), np.minimum(now, before[:, None]), before[:, None])
+            )
+    table = np.array(losses).mean(1)
+    return {
+        "before": float(before.mean()),
+        "stops": stops,
+        "lanes": {
+            name: [float(f"{loss:.5g}") for loss in table[:, i]]
+            for i, name in enumerate(plan.names)
+        },
+    }
+
+
+def file_of(half: str, budget: int) -> Path:
+    return DATA / f"schedules_{half}_{budget}.json"
+
+
+def chosen(half: str, budget: int) -> list[Task]:
+    left_out = {name for least, names in SLOW.items() if budget >= least for name in names}
+    return [task for task in tasks(half) if task.name not in left_out]
+
+
+def run(half: str, budget: int, again: bool) -> None:
+    """Run what is not stored yet, task by task; `again` drops what hangs on the range test."""
+    path = file_of(half, budget)
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if again:
+        for entry in stored.values():
+            entry.pop("measured", None)
+    for task in chosen(half, budget):
+        entry = stored.setdefault(task.name, {})
+        begun = time.process_time()
+        if "tuned" not in entry:
+            entry["tuned"] = play(task, tuned_plan(task, budget), budget)
+        if "measured" not in entry:
+            found = measure(task)
+            entry["measured"] = play(task, measured_plan(task, budget, found), budget)
+            entry["picks"] = [[one.lr, one.max_lr, one.status.value] for one in found]
+        path.write_text(json.dumps(stored, separators=(",", ":")))
+        print(f"{task.name}: {time.process_time() - begun:.0f} s", flush=True)
+
+
+class Stored:
+    """One task's stored runs: lane -> mean validation loss over seeds, at the checkpoints."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        lanes = {**entry["tuned"]["lanes"], **entry["measured"]["lanes"]}
+        self.mean = {name: np.array(losses) for name, losses in lanes.items()}
+        self.before = float(entry["tuned"]["before"])
+        self.stops = np.array(entry["tuned"]["stops"])
+        self.picks = entry["picks"]
+
+    def last(self, name: str) -> float:
+        """Final loss of a lane."""
+        return float(self.mean[name][-1])
+
+    def tuned(self, shape: str) -> tuple[float, bool]:
+        """Best final loss over the shape's grid, and whether it lies at the grid's end."""
+        names = [name for name in self.mean if name.startswith(f"tuned/{shape}/")]
+        losses = [self.last(name) for name in names]
+        best = int(np.argmin(losses))
+        return losses[best], best in (0, len(names) - 1)
+
+    def steps_to(self, target: float, shape: str) -> float:
+        """Fraction of the budget the shortest whole run at the measured peak needs; inf if none.
+
+        Linear in between the runs' lengths, on the loss.
+        """
+        points = [(f, float(self._at(f"part/{shape}/{f}", f))) for f in FRACTIONS]
+        points.append((1.0, self.last(f"measured/{shape}/max_lr")))
+        before = (0.0, self.before)
+        for now in points:
+            if now[1] <= target:
+                share = (before[1] - target) / (before[1] - now[1])
+                return before[0] + share * (now[0] - before[0])
+            before = now
+        return float("inf")
+
+    def _at(self, name: str, fraction: float) -> float:
+        index = int(np.argmin(np.abs(self.stops - fraction * self.stops[-1])))
+        return float(self.mean[name][index])
+
+
+def show(half: str, budget: int) -> None:
+    """Print the tables."""
+    stored = {name: Stored(e) for name, e in json.loads(file_of(half, budget).read_text()).items()
+              if "measured" in e}  # fmt: skip
+    _show_speed(stored)
+    _show_budget(stored)
+    _show_shapes(stored)
+
+
+def _show_speed(stored: dict[str, Stored]) -> None:
+    print("| task | tuned constant | one-cycle, measured peak | share of the steps | "
+          "the same to the constant's best ever | warm-up + linear |")  # fmt: skip
+    print("|---|---|---|---|---|---|")
+    for name, one in stored.items():
+        target, edge = one.tuned("constant")
+        ever = min(float(t.min()) for n, t in one.mean.items() if n.startswith("tuned/constant/"))
+        cells = [
+            f"{target:.4g}{' (edge)' if edge else ''}",
+            f"{one.last('measured/one_cycle/max_lr'):.4g}",
+            f"{one.steps_to(target, 'one_cycle'):.2f}",
+            f"{one.steps_to(ever, 'one_cycle'):.2f}",
+            f"{one.steps_to(target, 'one_cycle_linear'):.2f}",
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _show_budget(stored: dict[str, Stored]) -> None:
+    print("\n| task | measured one-cycle over the best tuned | best is | "
+          + " | ".join(f"default {shape}" for shape in THEIRS) + " |")  # fmt: skip
+    print("|---|---|---|" + "---|" * len(THEIRS))
+    ratios: list[float] = []
+    wins = {shape: [] for shape in THEIRS}  # type: dict[str, list[float]]
+    for name, one in stored.items():
+        ours = one.last("measured/one_cycle/max_lr")
+        best = {shape: one.tuned(shape)[0] for shape in THEIRS}
+        champion = min(best, key=lambda shape: best[shape])
+        ratios.append(ours / best[champion])
+        for shape in THEIRS:
+            wins[shape].append(ours / one.last(f"default/{shape}"))
+        cells = [f"{wins[shape][-1]:.3f}" for shape in THEIRS]
+        print(f"| {name} | {ratios[-1]:.3f} | {champion} | {' | '.join(cells)} |")
+    means = [f"{_mean(wins[shape]):.3f}" for shape in THEIRS]
+    print(f"| geometric mean | {_mean(ratios):.3f} | | {' | '.join(means)} |")
+
+
+def _show_shapes(stored: dict[str, Stored]) -> None:
+    print("\n| shape | at measured lr | at measured max_lr | tuned |\n|---|---|---|---|")
+    for shape in SHAPES:
+        row = []
+        for which in ("lr", "max_lr"):
+            scores = []
+            for one in stored.values():
+                best = min(one.tuned(other)[0] for other in THEIRS)
+                scores.append(one.last(f"measured/{shape}/{which}") / best)
+            row.append(f"{_mean(scores):.3f} (worst {max(scores):.2f})")
+        tuned = [
+            one.tuned(shape)[0] / min(one.tuned(other)[0] for other in THEIRS)
+            for one in stored.values()
+            if shape in TUNED
+        ]
+        row.append(f"{_mean(tuned):.3f}" if tuned else "")
+        print(f"| {shape} | {' | '.join(row)} |")
+
+
+def momentum() -> None:
+    """One-cycle with momentum held at 0.9, or moved against it, over a grid of peaks."""
+    names = [
+        "digits_raw_mlp_momentum", "diabetes_mlp_nesterov", "wine_logreg_nesterov_32",
+        "cancer_raw_momentum_8", "digits_autoencoder_nesterov_32", "digits_dim_deep_momentum_32",
+    ]  # fmt: skip
+    print("| task | best loss, held | best loss, moved | best peak, held | best peak, moved |")
+    print("|---|---|---|---|---|")
+    ratios = []
+    for one in [one for half in ("dev", "extra") for one in tasks(half) if one.name in names]:
+        total = one.num_steps
+        cycle = schedules.one_cycle(1.0, total)
+        moved = schedules.opposed(cycle, 0.85, 0.95)
+        centre = np.log10(truth_rates(one)["constant"]) + 0.5
+        grid = 10 ** (centre + np.arange(-1, 1.01, 0.25))
+        found = [_momentum_losses(one, grid, cycle, knob) for knob in (lambda _: 0.9, moved)]
+        best = [int(np.argmin(losses)) for losses in found]
+        held, against = (float(losses[i]) for losses, i in zip(found, best, strict=True))
+        ratios.append(against / held)
+        peaks = " | ".join(f"{grid[i]:.3g}" for i in best)
+        print(f"| {one.name} | {held:.4g} | {against:.4g} | {peaks} |", flush=True)
+    print(f"| geometric mean of moved over held | {_mean(ratios):.3f} | | | |")
+
+
+def _momentum_losses(
+    one: Task, grid: np.ndarray, cycle: Schedule, knob: Callable[[float], float]
+) -> np.ndarray:
+    lanes = Lanes(one, SEEDS, len(grid))
+    before = lanes.validation()
+    streams = [one.indices(seed) for seed in SEEDS]
+    rates = torch.tensor(np.tile(grid, (len(SEEDS), 1)), dtype=torch.float32)
+    for step in range(one.num_steps):
+        lanes._optimizer.param_groups[0]["momentum"] = knob(step)
+        lanes.step(np.stack([next(stream) for stream in streams]), rates * cycle(step))
+    now = lanes.validation()
+    return np.where(now < before, now, before).mean(0)
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def cost() -> None:
+    """Microseconds to write every group, beside torch's OneCycleLR.step(), in turns."""
+    from torch.optim import SGD
+    from torch.optim.lr_scheduler import OneCycleLR
+
+    from lrtool.callbacks._writer import Writer
+
+    warnings.simplefilter("ignore")  # scheduler.step() without optimizer.step()
+    print("| groups | torch (µs) | lrtool (µs) | ratio, median of 200 pairs (middle half) |")
+    print("|---|---|---|---|")
+    for count in (1, 2, 200):
+        rates = [0.1 / (i + 1) for i in range(count)]
+        groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in rates]
+        mine = SGD([dict(group) for group in groups], lr=0.1, momentum=0.9)
+        torchs = SGD(groups, lr=0.1, momentum=0.9)
+        scheduler = OneCycleLR(torchs, rates, total_steps=10**7)
+        writer = Writer({"lr": schedules.recipe("one_cycle"), "momentum": "auto"}, {}, quiet=True)
+        writer.set_horizon(schedules.Horizon(10**7))
+        pairs = []
+        step = 0
+        for _ in range(200):
+            begun = time.perf_counter()
+            for _ in range(20):
+                scheduler.step()
+            middle = time.perf_counter()
+            for _ in range(20):
+                writer.resolve(mine, None)
+                writer.write(mine, step)
+                step += 1
+            pairs.append((middle - begun, time.perf_counter() - middle))
+        theirs, ours = np.median(np.array(pairs) / 20 * 1e6, axis=0)
+        low, mid, high = np.percentile([b / a for a, b in pairs], [25, 50, 75])
+        print(f"| {count} | {theirs:.1f} | {ours:.1f} | {mid:.2f} ({low:.2f} to {high:.2f}) |")
+
+
+def fast() -> None:
+    """Two small tasks, 80 steps: a look at everything in a minute."""
+    stored = {}
+    for one in [task for task in tasks("dev") if task.name in CHEAPEST]:
+        found = measure(one)
+        entry = {
+            "tuned": play(one, tuned_plan(one, 80), 80),
+            "measured": play(one, measured_plan(one, 80, found), 80),
+            "picks": [[pick.lr, pick.max_lr, pick.status.value] for pick in found],
+        }
+        stored[one.name] = Stored(entry)
+    _show_speed(stored)
+    _show_budget(stored)
+    _show_shapes(stored)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "what", choices=["run", "show", "cost", "momentum"], nargs="?", default="run"
+    )
+    parser.add_argument("--half", choices=["dev", "report"], default="report")
+    parser.add_argument("--budget", type=int, default=400)
+    parser.add_argument("--again", action="store_true", help="measure the rates anew")
+    parser.add_argument("--fast", action="store_true", help="two tasks, 80 steps")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.fast:
+        fast()
+    elif arguments.what == "run":
+        run(arguments.half, arguments.budget, arguments.again)
+    elif arguments.what == "show":
+        show(arguments.half, arguments.budget)
+    elif arguments.what == "momentum":
+        momentum()
+    else:
+        cost()
+
+
+if __name__ == "__main__":
+    main()
