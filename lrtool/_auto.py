@@ -18,7 +18,7 @@ PEAK_ABOVE = 0.4  # decades from the best constant rate up to the best peak of a
 NOISE_WEIGHT = 1.5  # decades down for every unit of noise-to-drop ratio above 0.1
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
-BELOW_DIVERGENCE = 0.85  # decades from divergence down to the best constant rate, without descent
+BELOW_DIVERGENCE = 0.75  # decades from divergence down to the best constant rate, without descent
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
 
@@ -79,7 +79,8 @@ def _from_basin(reading: Reading) -> Estimate:
 
 def _from_divergence(reading: Reading, optimizer: str | None) -> Estimate:
     """A fixed distance below divergence, for losses that never fell while the rate rose."""
-    centre = reading.end - DETECTION_LAG / reading.density - BELOW_DIVERGENCE
+    edge = reading.end - DETECTION_LAG / reading.density
+    centre = float(np.fmin(edge, reading.onset)) - BELOW_DIVERGENCE
     if optimizer in USUAL:
         centre = min(centre, USUAL[optimizer][0])
     return Estimate(centre, centre + 0.25, 0.6)
