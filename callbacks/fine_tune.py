@@ -170,7 +170,9 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a recipe that does not fit the run; go on where a checkpoint stopped."""
-        self._starts = start_epochs(self._plan, _epochs(trainer))
+        # A dry run has one batch: enough for the first stage.
+        dry = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        self._starts = [0] if dry else start_epochs(self._plan, _epochs(trainer))
         if self._saved:
             self._resume(trainer)
             # Resumed from the last batch of an epoch, Lightning begins the next one without

@@ -311,6 +311,13 @@ def test_a_longer_run_stretches_the_last_stage(tmp_path: Path) -> None:
     assert second.records[-1].steps == 24
 
 
+def test_a_dry_run_enters_the_first_stage() -> None:
+    callback = recipe(head_epochs=3)
+    trainer = tiny_trainer(callbacks=[callback], fast_dev_run=True)
+    trainer.fit(Net(), loader())
+    assert [one.stage for one in callback.records] == ["head"]
+
+
 def test_a_second_fit_starts_over() -> None:
     callback = recipe()
     fit(Net(), callback)

@@ -26,7 +26,7 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     "EarlyStopping": lambda: {"monitor": "val_loss"},
     "ParamScheduler": lambda: {"lr": constant(0.01)},
     "TrialPruning": lambda: {"trial": _trial(), "monitor": "val_loss"},
-    "FineTuneRecipe": lambda: {"body": "net.0", "head": "net.4"},
+    "FineTuneRecipe": lambda: {"body": "net.0", "head": "net.4", "head_epochs": 0},
 }
 NAMES = sorted(
     name
