@@ -11,7 +11,7 @@ from torch import nn
 from lrtool._check import non_negative, positive, require
 from lrtool.module_tree import is_norm, layers, owners
 
-__all__ = ["GroupPlan", "NoDecay", "param_groups"]
+__all__ = ["GroupPlan", "NoDecay", "groups_of", "param_groups"]
 
 NoDecay: TypeAlias = (
     "Literal['bias_and_norm'] | Sequence[str] | Callable[[str, nn.Parameter], bool] | None"
@@ -113,6 +113,38 @@ class GroupPlan:
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
         )
         return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def groups_of(optimizer: Any, model: nn.Module) -> GroupPlan:
+    """The groups that `optimizer` has right now, with the names that `model` gives its parameters.
+
+    Raises:
+        ArgumentError: when a parameter of `model` is in no group, or in two.
+
+    >>> from torch import optim
+    >>> net = nn.Linear(2, 1)
+    >>> print(groups_of(optim.SGD(net.parameters(), lr=0.1), net))
+    group   lr   weight decay  tensors  weights  trained  first   options
+    group0  0.1  0             2        3        3        weight
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    left_out = [name for key, name in names.items() if key not in set(held)]
+    require(not left_out, "every parameter in a group", left_out=left_out[:3])
+    require(len(held) == len(set(held)), "no parameter in two groups", held=len(held))
+    return GroupPlan(
+        tuple(
+            _Row(
+                group.get("name", f"group{index}"),
+                float(group["lr"]),
+                float(group.get("weight_decay", 0.0)),
+                (),
+                tuple((names.get(id(p), "another module's"), p) for p in group["params"]),
+            )
+            for index, group in enumerate(optimizer.param_groups)
+            if group["params"]
+        )
+    )
 
 
 def param_groups(

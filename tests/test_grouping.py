@@ -10,7 +10,7 @@ from torch import nn
 
 from lrtool import optimizers
 from lrtool.errors import ArgumentError
-from lrtool.grouping import GroupPlan, param_groups
+from lrtool.grouping import GroupPlan, groups_of, param_groups
 from support.nets import GPT, Recurrent, ResNet, ViT, Wrapped
 
 MODELS = [ResNet, ViT, GPT, Recurrent, lambda: Wrapped(ViT())]
@@ -175,6 +175,18 @@ def test_the_table_reads_in_text_and_html() -> None:
     html = plan._repr_html_()
     assert html.count("<tr>") == 1 + len(plan)
     assert "layer1/no_decay" in html
+
+
+def test_the_groups_of_an_optimizer_at_hand() -> None:
+    model = Wrapped(ViT())
+    plan = param_groups(model, lr=0.1, weight_decay=0.2, layer_decay=0.5)
+    optimizer = torch.optim.AdamW(plan.groups())
+    assert of(groups_of(optimizer, model)) == of(plan)
+    with pytest.raises(ArgumentError, match="every parameter in a group must hold"):
+        groups_of(torch.optim.SGD(model.head.parameters()), model)
+    optimizer.param_groups[0]["params"].append(model.head.bias)
+    with pytest.raises(ArgumentError, match="no parameter in two groups"):
+        groups_of(optimizer, model)
 
 
 def test_groups_are_fresh_each_time() -> None:
