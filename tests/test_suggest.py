@@ -168,7 +168,7 @@ def test_when_nothing_falls_but_the_loss_diverges_the_pick_hangs_below_divergenc
     found = suggest(LossCurve(10**x, loss, StopReason.DIVERGED))
     assert found.status is Status.NOISY
     assert "diverged" in found.reason
-    assert 10**-1 < found.lr < 1
+    assert 10**-1.5 < found.lr < 10**-0.3
     assert not suggest(LossCurve(10**x, 2.3 + noise, StopReason.COMPLETED)).has_pick
 
 
