@@ -1,6 +1,7 @@
 """The documentation: it builds, asks nothing of any server, and all that it shows works."""
 
 import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -100,13 +101,14 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (site / "api").glob("*.html"))
     anchors = set(re.findall(r'id="(lrtool[\w.]*)"', pages))
     missing = []
-    for module in PUBLIC:
-        for name in importlib.import_module(module).__all__:
-            thing = getattr(importlib.import_module(module), name)
-            is_module = type(thing).__name__ == "module"
-            alias = getattr(thing, "__name__", name) != name and isinstance(thing, type)
-            if not is_module and not alias and f"{module}.{name}" not in anchors:
-                missing.append(f"{module}.{name}")
+    for module in map(importlib.import_module, PUBLIC):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            second_name = isinstance(thing, type) and thing.__name__ != name  # one_cycle = OneCycle
+            # A function in a module of its own name is found as that module's.
+            homes = {f"{module.__name__}.{name}", f"{module.__name__}.{name}.{name}"}
+            if not (inspect.ismodule(thing) or second_name or homes & anchors):
+                missing.append(f"{module.__name__}.{name}")
     assert not missing, "add a line ::: NAME to a page of docs/api"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 import textwrap
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -88,4 +89,6 @@ def run_python(page: Path, session: dict[str, Any]) -> int:
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(code, session)
             printed, count = out.getvalue(), count + 1
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     return count
