@@ -19,6 +19,7 @@ from lrtool.callbacks import (
     SGDRScheduler,
     WarmupScheduler,
 )
+from lrtool.callbacks._lightning import lightning_modules
 from lrtool.callbacks.schedule import active_schedule
 from lrtool.curve import LossCurve
 from lrtool.errors import ArgumentError, UnsupportedError
@@ -307,6 +308,20 @@ def test_optimizers_that_do_not_bear_a_cycle_are_named() -> None:
         )
 
 
+class Lamb(Adam):
+    """By its name: its momentum may be set, but not moved."""
+
+
+def test_momentum_that_should_not_move_may_still_be_set() -> None:
+    def make(model: TinyModel) -> Optimizer:
+        return Lamb(model.parameters(), lr=0.001)
+
+    recorder, _ = fit(ParamScheduler(momentum=0.8), optimizer=make)
+    assert recorder.first("momentum") == [0.8] * 16
+    with pytest.warns(UserWarning, match="Lamb does not bear a moving momentum well"):
+        fit(ParamScheduler(momentum=linear(0.5, 16, end_lr=0.9)), optimizer=make)
+
+
 def test_weight_decay_keeps_ratios_and_zero_stays_zero() -> None:
     recorder, _ = fit(ParamScheduler(weight_decay=linear(0.2, 16)), optimizer=sgd_groups())
     assert recorder.weight_decay == [[0.0, linear(0.2, 16)(step)] for step in range(16)]
@@ -430,6 +445,34 @@ def test_momentum_alone_lives_beside_a_rate_scheduler() -> None:
 def test_a_cycle_that_does_not_fit_the_run_is_said(scheduler: ParamScheduler, text: str) -> None:
     with pytest.warns(UserWarning, match=text):
         fit(scheduler)
+
+
+@pytest.mark.parametrize("module", lightning_modules(), ids=lambda module: module.__name__)
+def test_works_under_either_name_of_lightning(module: Any) -> None:
+    class Model(module.LightningModule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Linear(4, 1)
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return (self.net(batch[0]) - batch[1]).square().mean()
+
+        def configure_optimizers(self) -> Optimizer:
+            return SGD(self.parameters(), lr=0.01)
+
+    scheduler = OneCycleScheduler(max_lr=0.1)
+    trainer = module.Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        callbacks=[scheduler],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(Model(), tiny_loader())
+    assert scheduler.schedule == one_cycle(max_lr=0.1, total_steps=16)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == one_cycle(0.1, 16)(15)
 
 
 # -- arguments -------------------------------------------------------------------------------------
