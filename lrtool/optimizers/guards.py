@@ -19,6 +19,11 @@ def guard(optimizer: T) -> T:
 
     Args:
         optimizer: any optimizer; one without a known trap comes back as it was.
+
+    >>> import torch
+    >>> sgd = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    >>> guard(sgd) is sgd
+    True
     """
     if getattr(optimizer, "_lrtool_guarded", False):
         return optimizer
@@ -36,6 +41,17 @@ def rebase(optimizer: Any) -> None:
     """Declare today's rates the ones `optimizer` was built with: AdaBound's bounds scale by them.
 
     Called once a measured rate is applied, and not while a schedule moves the rate.
+
+    Args:
+        optimizer: any optimizer; only AdaBound is changed.
+
+    >>> import torch
+    >>> from lrtool.optimizers import create
+    >>> bound = create("adabound", [torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    >>> bound.param_groups[0]["lr"] = 0.02
+    >>> rebase(bound)
+    >>> bound.base_lrs
+    [0.02]
     """
     inner = getattr(optimizer, "optimizer", optimizer)
     if type(inner).__name__ == "AdaBound":

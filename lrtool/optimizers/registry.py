@@ -64,6 +64,10 @@ def capabilities_of(optimizer: Any) -> Capabilities:
 
     Args:
         optimizer: any torch optimizer, also one wrapped by Lightning or by Lookahead.
+
+    >>> import torch
+    >>> capabilities_of(torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)).name
+    'sgdm'
     """
     cls = type(optimizer)
     inner = getattr(optimizer, "optimizer", None)
