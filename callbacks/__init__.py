@@ -4,6 +4,7 @@ from lrtool.callbacks.cyclical import CyclicalScheduler
 from lrtool.callbacks.early_stopping import EarlyStopping
 from lrtool.callbacks.fine_tune import FineTuneRecipe
 from lrtool.callbacks.one_cycle import OneCycleScheduler
+from lrtool.callbacks.plateau import PlateauScheduler
 from lrtool.callbacks.pruning import TrialPruning
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.callbacks.schedule import ParamScheduler
@@ -17,6 +18,7 @@ __all__ = [
     "LRRangeTest",
     "OneCycleScheduler",
     "ParamScheduler",
+    "PlateauScheduler",
     "SGDRScheduler",
     "TrialPruning",
     "WarmupScheduler",
