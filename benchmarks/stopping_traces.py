@@ -1,6 +1,6 @@
 """Validation traces of full trainings, recorded once; rules of stopping are judged on them offline.
 
-    python benchmarks/stopping_traces.py            # benchmarks/data/stopping_traces.json
+    python benchmarks/stopping_traces.py            # adds what benchmarks/data/... does not have
     python benchmarks/stopping_traces.py --fast     # one task, nothing written
 
 Each half has five real tasks, five seeds, 100 epochs, and three schedules at the rate that is best
@@ -14,6 +14,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -105,24 +106,27 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    if args.fast:
+        for schedule in schedules(1):
+            record(task("cancer_logreg_nesterov"), schedule, epochs=2)
+        return
     out: dict[str, Any] = {
         "command": "python benchmarks/stopping_traces.py",
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "epochs": EPOCHS,
         "seeds": SEEDS,
-        "traces": {},
+        "traces": json.loads(PATH.read_text("utf-8"))["traces"] if PATH.exists() else {},
     }
     names = [name for half in TASKS.values() for name in half]
-    for name in names[-1:] if args.fast else names:
-        chosen = task(name)
-        for schedule in schedules(1):
-            started = time.perf_counter()
-            traces = record(chosen, schedule, epochs=2 if args.fast else EPOCHS)
-            out["traces"][f"{name}/{schedule}"] = traces
-            print(f"{name:26s} {schedule:10s} {time.perf_counter() - started:6.1f} s", flush=True)
-    if not args.fast:
+    for schedule, name in product(schedules(1), sorted(names, key=lambda n: "text" in n)):
+        key = f"{name}/{schedule}"
+        if key in out["traces"]:
+            continue
+        started = time.perf_counter()
+        out["traces"][key] = record(task(name), schedule)
         text = json.dumps(out, separators=(",", ":")).replace("]]},", "]]},\n")
         PATH.write_text(text + "\n", encoding="utf-8")
+        print(f"{key:36s} {time.perf_counter() - started:6.1f} s", flush=True)
 
 
 if __name__ == "__main__":

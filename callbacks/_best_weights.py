@@ -13,7 +13,7 @@ from lrtool.weights import Weights, copy_weights, write_weights
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule, Trainer
 
-__all__ = ["BestWeights", "KeepBest", "refuse_sharded"]
+__all__ = ["BestWeights", "KeepBest", "refuse_unkeepable"]
 
 KeepBest: TypeAlias = Literal["cpu", "device", "checkpoint"]
 
@@ -83,14 +83,21 @@ class BestWeights:
             trainer.strategy.remove_checkpoint(old)
 
 
-def refuse_sharded(trainer: "Trainer") -> None:
-    """Weights cut up over ranks cannot be copied tensor by tensor."""
+def refuse_unkeepable(trainer: "Trainer") -> None:
+    """Refuse, before the first step, weights that are not the checked ones, or not whole."""
     name = type(trainer.strategy).__name__
     if any(word in name for word in ("FSDP", "DeepSpeed", "ModelParallel")):
         raise UnsupportedError(
             f"keeping the best weights needs them whole on every rank, got {name}; use Lightning's "
             "ModelCheckpoint with this strategy, and EarlyStopping with restore_best=False"
         )
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        kinds = [kind.__name__ for kind in type(callback).__mro__]
+        if "WeightAveraging" in kinds or "StochasticWeightAveraging" in kinds:
+            raise UnsupportedError(
+                "either averaged or best weights can be what a training leaves, got "
+                f"{type(callback).__name__} beside restore_best or snapshots; remove one of the two"
+            )
 
 
 def _copied(value: Any, device: str | None) -> Any:

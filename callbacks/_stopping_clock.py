@@ -44,9 +44,9 @@ class Clock:
 
     def batch_start(self, trainer: "Trainer") -> None:
         """Remember the rate of the step to come, and how often a torch scheduler has moved."""
-        self._used_lr = _lr(trainer)
         scheduler = _torch_cycles(trainer)
         self._ticks = None if scheduler is None else scheduler.last_epoch
+        self._used_lr = _lr(trainer) if scheduler is None else None
 
     def moment(self, trainer: "Trainer") -> Moment:
         """Now; `check` is left to the rule."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lrtool._check import integer, one_of, require
-from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_sharded
+from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_unkeepable
 from lrtool.callbacks._cycle_snapshots import CycleSnapshot, CycleSnapshots
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of, submodules
 from lrtool.callbacks._monitored import Monitored
@@ -98,6 +98,15 @@ class EarlyStopping(_Base):
 
     Raises:
         ArgumentError: when an argument is out of its range.
+        UnsupportedError: when a metric, whole weights or cycles are asked for and there are none.
+
+    References:
+        Prechelt, "Early Stopping - But When?", 1998; Huang et al. 2017, "Snapshot Ensembles",
+        https://arxiv.org/abs/1704.00109.
+
+    >>> stopper = EarlyStopping("val_loss", patience="5ep", restore_best=True)
+    >>> stopper.stopping_reason.value, stopper.best_value
+    ('not_stopped', None)
     """
 
     def __init__(
@@ -285,7 +294,7 @@ class EarlyStopping(_Base):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve durations, now that lengths are known, and look again at what was resumed."""
         if self.restore_best or self._snapshots.limit:
-            refuse_sharded(trainer)
+            refuse_unkeepable(trainer)
         self._panel = self._build_panel(trainer)
         self._decision = self._panel.decide(self._states, self._at, self._phase)
         if self._asked and not min_length_met(trainer):
@@ -296,7 +305,8 @@ class EarlyStopping(_Base):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Note the learning rate in use."""
-        self._clock.batch_start(trainer)
+        if self.schedule_aware:
+            self._clock.batch_start(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -102,6 +102,27 @@ def test_E1_a_model_that_changed_shape_is_refused_in_words() -> None:
         fit(stopper, callbacks=[Grow()])
 
 
+@pytest.mark.parametrize("name", ["WeightAveraging", "StochasticWeightAveraging"])
+def test_E1_averaged_weights_are_not_taken_for_the_checked_ones(name: str) -> None:
+    callbacks = import_module(NAMESPACES[0]).callbacks
+    options = {"swa_lrs": 0.1} if name.startswith("Stochastic") else {}
+    with pytest.raises(UnsupportedError, match=f"got {name} beside restore_best"):
+        fit(
+            EarlyStopping("val_loss", restore_best=True),
+            callbacks=[getattr(callbacks, name)(**options)],
+        )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("keep_best", ["cpu", "device"])
+def test_E1_restores_bit_for_bit_on_a_gpu(keep_best: Any) -> None:
+    stopper = EarlyStopping("val_loss", patience=2, restore_best=True, keep_best=keep_best)
+    model, _ = fit(stopper, accelerator="gpu")
+    kept = {name: tensor.cpu() for name, tensor in model.weights_at[2].items()}
+    assert same_weights({name: t.cpu() for name, t in weights_of(model).items()}, kept)
+
+
 # -- E2, E3, E4: what is a check, and what patience counts -----------------------------------------
 
 
@@ -154,6 +175,15 @@ def test_E4_epoch_mean_of_a_train_metric_without_validation() -> None:
     stopper = EarlyStopping("train_loss", patience=1, min_delta=100.0)
     _, trainer = fit(stopper, data=(loader(),), limit_val_batches=0)
     assert trainer.current_epoch == 2
+
+
+def test_E3_validations_within_an_endless_stream_are_one_check_each() -> None:
+    stopper = EarlyStopping("val_loss", patience=2, restore_best=True)
+    model = scripted(SCRIPT)
+    trainer = trainer_of([stopper], max_epochs=1, val_check_interval=3)
+    trainer.fit(model, stream(), loader(1))
+    assert trainer.global_step == 15
+    assert same_weights(weights_of(model), model.weights_at[2])
 
 
 def test_train_metric_beside_frequent_validations_is_checked_once_an_epoch() -> None:
@@ -235,6 +265,30 @@ def test_E5_resumed_equals_uninterrupted(
     assert resumed.stopping_reason_message == straight.stopping_reason_message
     # Lightning's checkpoints hold no non-persistent buffer
     assert same_weights(persistent(weights_of(model)), persistent(weights_of(straight_model)))
+
+
+def test_E5_resumed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """Two validations an epoch, a checkpoint after each; on from the first of the third epoch."""
+    checkpoint: Any = import_module(NAMESPACES[0]).callbacks.ModelCheckpoint
+    options: dict[str, Any] = {"val_check_interval": 0.5, "enable_checkpointing": True}
+
+    def parts() -> list[Any]:
+        stopper = EarlyStopping("val_loss", patience="2ep", restore_best=True)
+        return [stopper, checkpoint(tmp_path, filename="{step}", save_top_k=-1, monitor=None,
+                                    save_on_train_epoch_end=False)]  # fmt: skip
+
+    straight, resumed = parts(), parts()
+    trainer = trainer_of(straight, **options)
+    trainer.fit(scripted(SCRIPT), loader(), loader(1))
+    again = trainer_of(resumed, **options)
+    with pytest.warns(UserWarning, match="before the epoch ended"):
+        again.fit(
+            scripted(SCRIPT), loader(), loader(1), ckpt_path=tmp_path / "step=10.ckpt",
+            weights_only=True,
+        )  # fmt: skip
+    assert straight[0].best_epoch == 4.0
+    assert resumed[0]._states == straight[0]._states
+    assert again.global_step == trainer.global_step == 24
 
 
 def test_E5_no_metric_is_demanded_before_the_first_check(tmp_path: Path) -> None:
@@ -452,6 +506,20 @@ def test_prechelts_criteria(criterion: Any, reason: StoppingReason, epochs: int)
 def test_bad_arguments_are_refused(arguments: Any, match: str) -> None:
     with pytest.raises(ArgumentError, match=match):
         EarlyStopping("val_loss", **arguments)
+
+
+def test_is_built_from_a_configuration_file() -> None:
+    """As LightningCLI does it: by class path and plain values."""
+    jsonargparse = pytest.importorskip("jsonargparse")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(EarlyStopping, "stopper")
+    config = parser.parse_object(
+        {"stopper": {"monitor": ["a", "b"], "mode": ["min", "max"], "patience": "3ep",
+                     "min_delta": 0.1, "restore_best": True}}
+    )  # fmt: skip
+    stopper = parser.instantiate(config).stopper
+    assert stopper.patience == "3ep"
+    assert [rule.mode for rule in stopper._panel.rules] == ["min", "max"]
 
 
 def test_pickles_before_and_after_a_training() -> None:
