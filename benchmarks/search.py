@@ -14,6 +14,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tasks import task
 from lrtool.curve import LossCurve
 from lrtool.result import RangeTestResult
 from lrtool.search.measured import measured_space
+from lrtool.search.pruners import REDUCTION, make_pruner
 from lrtool.search.sampler import PriorSampler, distribution
 from lrtool.search.space import LR, Space
 from lrtool.suggest import Suggestion, suggest
@@ -138,7 +140,9 @@ def shifted(result: RangeTestResult, decades: float) -> RangeTestResult:
     low, high = s.interval
     return RangeTestResult(
         LossCurve(c.lr * k, c.loss, c.stop_reason, c.passes, c.message),
-        Suggestion(s.lr * k, s.min_lr * k, s.max_lr * k, (low * k, high * k), s.method, s.status, s.reason),
+        Suggestion(
+            s.lr * k, s.min_lr * k, s.max_lr * k, (low * k, high * k), s.method, s.status, s.reason
+        ),
     )  # fmt: skip
 
 
@@ -154,89 +158,168 @@ def our_space(surrogate: Surrogate, seed: int, shift: float = 0.0) -> tuple[Spac
     return measured_space(result, knobs(task(surrogate.name))), result
 
 
+@dataclass
+class Run:
+    """One search: best value so far, what it had cost by then (in trainings), seconds a trial."""
+
+    best: np.ndarray
+    cost: np.ndarray
+    seconds: float
+    guard: int | None
+
+
 def run(
     surrogate: Surrogate,
-    sampler: optuna.samplers.BaseSampler,
+    study: optuna.Study,
     dists: Mapping[str, Any],
     natural: Callable[[Mapping[str, Any]], dict[str, Any]],
     trials: int,
-) -> tuple[np.ndarray, float, optuna.Study]:
-    """Values of each trial, seconds of the sampler a trial, and the study."""
-    study = optuna.create_study(sampler=sampler)
-    values, spent = [], 0.0
+    sweep: float = 0.0,
+    rungs: bool = False,
+) -> Run:
+    best, cost, spent, low, paid = [], [], 0.0, np.inf, sweep
     for _ in range(trials):
         started = time.perf_counter()
         trial = study.ask(dict(dists))
         spent += time.perf_counter() - started
-        value = surrogate(natural(trial.params))
-        study.tell(trial, value)
-        values.append(value)
-    return np.array(values), spent / trials, study
+        value, price = _evaluated(surrogate, trial, natural(trial.params), rungs)
+        paid += price
+        if value is None:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(trial, value)
+            low = min(low, value)
+        best.append(low)
+        cost.append(paid)
+    guard = study.user_attrs.get("lrtool:prior_guard", {}).get("trial")
+    return Run(np.array(best), np.array(cost), spent / trials, guard)
+
+
+def _evaluated(
+    surrogate: Surrogate, trial: optuna.Trial, params: dict[str, Any], rungs: bool
+) -> tuple[float | None, float]:
+    """Value (None when given up on a rung) and cost."""
+    price = 0.0
+    if rungs:
+        for rung, share in enumerate(SHARES[:-1]):
+            price += share
+            trial.report(surrogate(params, rung), REDUCTION**rung)
+            if trial.should_prune():
+                return None, price
+    return surrogate(params), price + 1
 
 
 def ours(
-    surrogate: Surrogate, seed: int, trials: int, shift: float = 0.0, **options: Any
-) -> dict[str, Any]:
+    surrogate: Surrogate, seed: int, shift: float = 0.0, rungs: bool = False, **options: Any
+) -> Run:
     space, result = our_space(surrogate, seed, shift)
     sampler = PriorSampler(space.priors, seed=seed, pick=space.start(), explore=LR, **options)
+    pruner = make_pruner("rungs" if rungs else "none", {})
+    study = optuna.create_study(sampler=sampler, pruner=pruner)
     dists = {name: distribution(prior) for name, prior in space.priors.items()}
-    values, seconds, study = run(surrogate, sampler, dists, space.params, trials)
-    guard = study.user_attrs.get("lrtool:prior_guard", {}).get("trial")
-    return {"values": values, "seconds": seconds, "guard": guard,
-            "sweep": result.num_steps / task(surrogate.name).num_steps}  # fmt: skip
+    sweep = result.num_steps / task(surrogate.name).num_steps
+    return run(surrogate, study, dists, space.params, TRIALS, sweep, rungs)
 
 
-def peer(
-    surrogate: Surrogate, make: Callable[[int], Any], seed: int, trials: int
-) -> dict[str, Any]:
+def peer(surrogate: Surrogate, make: Callable[[int], Any], seed: int, trials: int = TRIALS) -> Run:
     dists, natural = wide_space(surrogate.name)
-    values, seconds, _ = run(surrogate, make(seed), dists, natural, trials)
-    return {"values": values, "seconds": seconds, "guard": None, "sweep": 0.0}
+    return run(surrogate, optuna.create_study(sampler=make(seed)), dists, natural, trials)
 
 
 def qmc(seed: int) -> Any:
     return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
 
 
-METHODS: dict[str, Callable[[Surrogate, int], dict[str, Any]]] = {
-    "tpe": lambda s, seed: peer(s, lambda k: optuna.samplers.TPESampler(seed=k), seed, TRIALS),
-    "random": lambda s, seed: peer(
-        s, lambda k: optuna.samplers.RandomSampler(seed=k), seed, TRIALS
-    ),
+METHODS: dict[str, Callable[[Surrogate, int], Run]] = {
+    "tpe": lambda s, seed: peer(s, lambda k: optuna.samplers.TPESampler(seed=k), seed),
+    "random": lambda s, seed: peer(s, lambda k: optuna.samplers.RandomSampler(seed=k), seed),
     "quasi-random": lambda s, seed: peer(s, qmc, seed, 2 * TRIALS),
     "gp": lambda s, seed: peer(s, lambda k: optuna.samplers.GPSampler(seed=k), seed, 30),
-    "ours": lambda s, seed: ours(s, seed, TRIALS),
-    "ours +2": lambda s, seed: ours(s, seed, TRIALS, 2.0),
-    "ours -2": lambda s, seed: ours(s, seed, TRIALS, -2.0),
-    "ours tpe": lambda s, seed: ours(s, seed, TRIALS, base="tpe"),
+    "ours": ours,
+    "ours +2": lambda s, seed: ours(s, seed, 2.0),
+    "ours -2": lambda s, seed: ours(s, seed, -2.0),
+    "ours, rungs": lambda s, seed: ours(s, seed, rungs=True),
+    "ours on tpe": lambda s, seed: ours(s, seed, base="tpe"),
 }
+GRID = np.arange(0.25, 2 * TRIALS + 0.01, 0.25)
 
 
 def evaluate(surrogate: Surrogate, method: str, seeds: int) -> dict[str, Any]:
+    """Regret of each seed (rows) at each cost of GRID (columns); 1 before the first trial ends."""
     runs = [METHODS[method](surrogate, seed) for seed in range(seeds)]
-    best = np.minimum.accumulate(np.stack([r["values"] for r in runs]), axis=1)
+    rows = []
+    for r in runs:
+        done = np.searchsorted(r.cost, GRID + 1e-9, side="right")
+        value = np.where(done > 0, r.best[np.maximum(done, 1) - 1], np.inf)
+        regret = (value - surrogate.best) / (surrogate.before - surrogate.best)
+        rows.append(np.minimum(regret, 1.0))
     return {
-        "regret": np.round(
-            (best - surrogate.best) / (surrogate.before - surrogate.best), 5
-        ).tolist(),
-        "sweep": float(np.mean([r["sweep"] for r in runs])),
-        "seconds": float(np.median([r["seconds"] for r in runs])),
-        "guard": [r["guard"] for r in runs],
+        "regret": np.round(rows, 6).tolist(),
+        "seconds": float(np.median([r.seconds for r in runs])),
+        "guard": [r.guard for r in runs],
     }
 
 
-def trials_to(curve: np.ndarray, target: float, sweep: float) -> float:
-    """Trials' worth of steps until the median of the seeds reaches `target`; inf when it does not."""
-    median = np.median(curve, axis=0)
-    hit = np.flatnonzero(median <= target)
-    return float(hit[0] + 1 + sweep) if len(hit) else float("inf")
+def show(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Print one task; how many trainings' worth each method needs to reach its rivals' ends."""
+    print(f"\n{name}", flush=True)
+    at = {n: int(np.flatnonzero(n <= GRID)[0]) for n in (2, 3, 6, 10, 12, 20, 40, 60)}
+    curves = {method: np.array(r["regret"]) for method, r in found.items()}
+    targets = {k: float(np.median(curves[k][:, at[60]])) for k in ("tpe", "random")}
+    facts: dict[str, Any] = {}
+    for method, r in found.items():
+        median = np.median(curves[method], axis=0)
+        facts[method] = {
+            k: float(next(iter(GRID[median <= v + 1e-9]), np.inf)) for k, v in targets.items()
+        }
+        for n in (10, 20, 40, 60):
+            facts[method][n] = _paired(curves[method][:, at[n]], curves["tpe"][:, at[n]])
+        to_50 = [curves[m][:, (4 * 50) - 1] for m in (method, "tpe")]
+        facts[method]["ratio_50"] = float(np.median(to_50[0]) / max(np.median(to_50[1]), 1e-9))
+        facts[method]["guard"] = r["guard"]
+        line = " ".join(f"{median[i]:.4f}" for i in at.values())
+        early = sum(g is not None and g <= 15 for g in r["guard"])
+        print(
+            f"  {method:14s} {line}  to tpe {facts[method]['tpe']:.2f}, "
+            f"to random {facts[method]['random']:.2f}; {1000 * r['seconds']:.0f} ms; "
+            f"flagged by 15: {early}/{len(r['guard'])}; at 50: {facts[method]['ratio_50']:.2f}",
+            flush=True,
+        )
+    return facts
+
+
+def _paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """Mean difference of regrets, and its 95% interval over seeds."""
+    difference = ours - theirs
+    random = np.random.default_rng(0)
+    means = difference[random.integers(len(difference), size=(2000, len(difference)))].mean(1)
+    return tuple(float(v) for v in (difference.mean(), *np.quantile(means, [0.025, 0.975])))  # type: ignore[return-value]
+
+
+def summary(facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Over tasks: medians of what was needed, and how often TPE was better at equal cost."""
+    methods = [m for m in METHODS if all(m in row for row in facts.values())]
+    print(f"\nover {len(facts)} tasks")
+    for method in methods:
+        rows = [row[method] for row in facts.values()]
+        need = {k: [row[k] for row in rows] for k in ("tpe", "random")}
+        worse = {n: sum(row[n][1] > 0 for row in rows) for n in (10, 20, 40, 60)}
+        ratio = np.median([row["ratio_50"] for row in rows])
+        flags = np.mean([[g is not None and g <= 15 for g in row["guard"]] for row in rows])
+        print(
+            f"  {method:14s} trainings to TPE's 60: median {np.median(need['tpe']):.2f} "
+            f"(worst {max(need['tpe']):.2f}); to random's 60: {np.median(need['random']):.2f} "
+            f"(worst {max(need['random']):.2f}); tasks worse than TPE at 10/20/40/60: "
+            f"{'/'.join(str(worse[n]) for n in worse)}; regret at 50 over TPE's: {ratio:.2f}; "
+            f"flagged by 15: {100 * flags:.0f}%"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--half", choices=("dev", "report"), default="dev")
     parser.add_argument("--fast", action="store_true", help="two tasks, three seeds")
-    parser.add_argument("--methods", default="tpe,random,quasi-random,ours,ours +2,ours -2")
+    parser.add_argument("--methods", default=";".join(m for m in METHODS if m != "gp"))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--runs", type=Path, help="keep every run here, beside those already kept")
     parser.add_argument("--tasks", default="", help="only these, separated by commas")
@@ -249,27 +332,16 @@ def main() -> None:
     names = names[:2] if args.fast else names
     seeds = 3 if args.fast else args.seeds
     runs = json.loads(args.runs.read_text()) if args.runs and args.runs.exists() else {}
+    facts = {}
     for name in names:
         surrogate = Surrogate(data, name)
-        for method in args.methods.split(","):
+        for method in args.methods.split(";") if args.methods else ():
             runs.setdefault(name, {})[method] = evaluate(surrogate, method, seeds)
             if args.runs:
                 args.runs.write_text(json.dumps(runs))
-        show(name, runs[name])
-
-
-def show(name: str, found: Mapping[str, Any]) -> None:
-    print(f"\n{name}", flush=True)
-    curves = {method: np.array(r["regret"]) for method, r in found.items()}
-    targets = {k: float(np.median(curves[k][:, -1])) for k in ("tpe", "random") if k in found}
-    for method, r in found.items():
-        median = np.median(curves[method], axis=0)
-        at = " ".join(f"{median[min(n, len(median)) - 1]:.4f}" for n in (1, 3, 6, 12, 20, 40, 60))
-        to = {k: round(trials_to(curves[method], v, r["sweep"]), 2) for k, v in targets.items()}
-        flagged = [g for g in r["guard"] if g is not None]
-        early = sum(g <= 15 for g in flagged)
-        print(f"  {method:14s} regret at 1,3,6,12,20,40,60: {at}  to {to}  {1000 * r['seconds']:.0f} ms"
-              f"  flagged {len(flagged)}, by 15: {early}", flush=True)  # fmt: skip
+        if "tpe" in runs[name] and "random" in runs[name]:
+            facts[name] = show(name, runs[name])
+    summary(facts)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from lrtool.search.prior import AnyPrior, CategoricalPrior, FloatArray, Prior
 
 __all__ = ["propose"]
 
-_FITS = 60  # hyperparameters tried for each fit
-_PRIOR_SHARE, _NEAR_SHARE = 256, 256  # candidates from the prior, and around the best
+_FITS = 40  # hyperparameters tried for each fit
+_PRIOR_SHARE, _NEAR_SHARE = 192, 192  # candidates from the prior, and around the best
 _POLISH = 3  # rounds of small steps from the best candidates
 
 
@@ -97,15 +97,15 @@ class _Frame:
         return out
 
     def candidates(self, best: FloatArray, random: np.random.Generator) -> FloatArray:
-        draws = random.random((_PRIOR_SHARE, len(self.priors)))
-        from_prior = np.stack(
-            [
-                self.encode(
-                    {n: p.quantile(q) for (n, p), q in zip(self.priors.items(), row, strict=True)}
-                )
-                for row in draws
-            ]
-        )
+        from_prior = np.empty((_PRIOR_SHARE, len(self.columns)))
+        for name, prior in self.priors.items():
+            own = [i for i, (column, _) in enumerate(self.columns) if column == name]
+            draws = random.random(_PRIOR_SHARE)
+            if isinstance(prior, CategoricalPrior):
+                drawn = np.searchsorted(np.cumsum(prior.weights)[:-1], draws, side="right")
+                from_prior[:, own] = np.eye(len(own))[drawn]
+            else:
+                from_prior[:, own[0]] = prior.quantiles(draws) / self.units[own[0]]
         start = best[random.integers(len(best), size=_NEAR_SHARE)]
         return np.concatenate([from_prior, self.near(start, 0.3, random)])
 

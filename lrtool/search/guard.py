@@ -60,9 +60,9 @@ def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Ve
     finite = sorted(
         (outcome for outcome in known if isfinite(outcome.loss)), key=lambda outcome: outcome.loss
     )
-    if len(known) < _EARLIEST or not finite:
+    if len(known) < _EARLIEST or len(finite) < 3:
         return Verdict()
-    best = finite[: max(2, round(_SHARE * len(known)))]
+    best = finite[: max(3, round(_SHARE * len(known)))]
     distances = [prior.z(outcome.params[name]) for outcome in best]
     middle = sorted(distances)[len(distances) // 2]
     one_sided = all(z > 0 for z in distances) or all(z < 0 for z in distances)

@@ -120,6 +120,11 @@ class Prior:
         grid, _, cumulative = self._table
         return self.value(float(np.interp(q, cumulative, grid)))
 
+    def quantiles(self, q: FloatArray) -> FloatArray:
+        """The coordinates below which shares `q` of the density lie."""
+        grid, _, cumulative = self._table
+        return np.interp(q, cumulative, grid)
+
     def cdf(self, value: float) -> float:
         """The share of the density below a value."""
         grid, _, cumulative = self._table
