@@ -13,7 +13,7 @@ import torch
 from finders import fastai_sweep, lightning_finder, torch_lr_finder
 from tasks import tasks
 
-SEEDS = range(5)
+SEEDS = range(3)
 BUDGETS = (100, 300, 200, 50)
 Picks = dict[str, dict[str, dict[str, list[float]]]]  # budget -> method -> task -> rates
 
