@@ -11,7 +11,7 @@ from lrtool.schedules import Horizon
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import Trainer
 
-__all__ = ["Position", "horizon_of"]
+__all__ = ["Position", "check_schedulers_of", "horizon_of"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,17 @@ def horizon_of(
         total = _total(trainer, batches, plan, position or Position())
         total = round(total * asked.value) if asked is not None else total
     return Horizon(total, steps_per_epoch=per_epoch, batches_per_step=plan[0])
+
+
+def check_schedulers_of(trainer: "Trainer") -> None:
+    """Refuse a run whose length a scheduler among the callbacks cannot know, before a sweep.
+
+    Raises:
+        UnsupportedError: when the length cannot be known; the message names the fix.
+    """
+    for callback in _callbacks(trainer):
+        if hasattr(callback, "check_run"):
+            callback.check_run(trainer)
 
 
 def _total(trainer: "Trainer", batches: float, plan: dict[int, int], position: Position) -> int:

@@ -124,6 +124,14 @@ class ParamScheduler(Callback):
             result=measured(trainer) or self.range_test,
         )
 
+    def check_run(self, trainer: Trainer) -> None:
+        """Refuse a run of unknown length; a range test asks before it sweeps.
+
+        Raises:
+            UnsupportedError: when the length is unknown; the message names the fix.
+        """
+        horizon_of(trainer, self.total_steps)
+
     # -- hooks -----------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -139,7 +147,7 @@ class ParamScheduler(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a run of unknown length, before the first step."""
-        horizon_of(trainer, self.total_steps)
+        self.check_run(trainer)
         self._write_ahead = _is_read_before(self, trainer)
         if trainer.global_step == 0 and not _is_measurement_due(trainer):
             self._write(trainer, batch_idx=0)

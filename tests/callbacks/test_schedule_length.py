@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from lrtool.callbacks import OneCycleScheduler, ParamScheduler, WarmupScheduler
+from lrtool.callbacks import LRRangeTest, OneCycleScheduler, ParamScheduler, WarmupScheduler
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.schedules import constant, linear, recipe
 from support.recorder import Recorder
@@ -89,6 +89,14 @@ def test_D3_data_without_length_need_a_limit() -> None:
     with pytest.raises(UnsupportedError, match=r"no length.*set max_steps on the Trainer"):
         trainer.fit(TinyModel(), endless_loader())
     assert trainer.global_step == 0
+
+
+def test_D3_the_error_comes_before_a_range_test_has_swept() -> None:
+    finder = LRRangeTest()
+    trainer = tiny_trainer(callbacks=[finder, OneCycleScheduler()])
+    with pytest.raises(UnsupportedError, match="no length"):
+        trainer.fit(TinyModel(), endless_loader())
+    assert finder.result is None
 
 
 @pytest.mark.parametrize(
