@@ -8,6 +8,7 @@ from lrtool._check import integer, one_of
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._borrow import borrowed
 from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._horizon import check_schedulers_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._log_result import log_result
 from lrtool.callbacks._progress import sweep_bar
@@ -135,6 +136,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         due = self.on_resume == "run" if resumed else trainer.current_epoch in self.at_epochs
         self._swept_epoch = trainer.current_epoch
         if due:
+            check_schedulers_of(trainer)
             self._run(trainer, started=False)
         elif self.result is not None and resumed and trainer.is_global_zero:
             warn_if_elsewhere(trainer, self.result)
