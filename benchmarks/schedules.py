@@ -129,10 +129,9 @@ def rate_or_default(found: Any, which: str, task: Task) -> float:
 def tuned_plan(task: Task, total: int) -> Plan:
     """Every shape over its grid, and at the rate nobody chose."""
     plan = Plan()
-    centre = np.log10(truth_rates(task)["constant"])
     for shape in TUNED:
         build = SHAPES[shape]
-        middle = centre + (0.5 if shape in PEAKED else 0.0) - (0.25 if total > 400 else 0.0)
+        middle = _middle(task, shape, total)
         for offset in np.arange(-1, 1.01, 0.25):
             rate = 10 ** (middle + offset)
             plan.add(f"tuned/{shape}/{offset:+.2f}", build(total), [rate] * len(SEEDS))
@@ -155,6 +154,26 @@ def measured_plan(task: Task, total: int, found: list[Any]) -> Plan:
         for shape in ("one_cycle", "one_cycle_linear"):
             plan.add(f"part/{shape}/{fraction}", SHAPES[shape](length), rates)
     return plan
+
+
+def parts_plan(task: Task, total: int, tuned: dict[str, Any]) -> Plan:
+    """One-cycle at fractions of the budget, at its tuned peak and on both sides of it."""
+    names = [name for name in tuned["lanes"] if name.startswith("tuned/one_cycle/")]
+    best = min(names, key=lambda name: tuned["lanes"][name][-1])
+    offset = float(best.rpartition("/")[2])
+    plan = Plan()
+    for fraction in (*FRACTIONS, 1.0):
+        for extra in (-0.25, 0.0, 0.25):
+            rate = 10 ** (_middle(task, "one_cycle", total) + offset + extra)
+            schedule = SHAPES["one_cycle"](round(fraction * total))
+            plan.add(f"best/one_cycle/{fraction}/{extra:+.2f}", schedule, [rate] * len(SEEDS))
+    return plan
+
+
+def _middle(task: Task, shape: str, total: int) -> float:
+    """log10 of the middle of a shape's grid."""
+    centre = float(np.log10(truth_rates(task)["constant"]))
+    return centre + (0.5 if shape in PEAKED else 0.0) - (0.25 if total > 400 else 0.0)
 
 
 def play(task: Task, plan: Plan, total: int) -> dict[str, Any]:
@@ -208,6 +227,8 @@ def run(half: str, budget: int, again: bool) -> None:
             found = measure(task)
             entry["measured"] = play(task, measured_plan(task, budget, found), budget)
             entry["picks"] = [[one.lr, one.max_lr, one.status.value] for one in found]
+        if "parts" not in entry:
+            entry["parts"] = play(task, parts_plan(task, budget, entry["tuned"]), budget)
         path.write_text(json.dumps(stored, separators=(",", ":")))
         print(f"{task.name}: {time.process_time() - begun:.0f} s", flush=True)
 
@@ -216,7 +237,8 @@ class Stored:
     """One task's stored runs: lane -> mean validation loss over seeds, at the checkpoints."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
-        lanes = {**entry["tuned"]["lanes"], **entry["measured"]["lanes"]}
+        parts = ("tuned", "measured", "parts")
+        lanes = {k: v for part in parts for k, v in entry.get(part, {"lanes": {}})["lanes"].items()}
         self.mean = {name: np.array(losses) for name, losses in lanes.items()}
         self.before = float(entry["tuned"]["before"])
         self.stops = np.array(entry["tuned"]["stops"])
@@ -234,12 +256,20 @@ class Stored:
         return losses[best], best in (0, len(names) - 1)
 
     def steps_to(self, target: float, shape: str) -> float:
-        """Fraction of the budget the shortest whole run at the measured peak needs; inf if none.
-
-        Linear in between the runs' lengths, on the loss.
-        """
+        """Fraction of the budget the shortest whole run at the measured peak needs; inf if none."""
         points = [(f, float(self._at(f"part/{shape}/{f}", f))) for f in FRACTIONS]
-        points.append((1.0, self.last(f"measured/{shape}/max_lr")))
+        return self._first(target, [*points, (1.0, self.last(f"measured/{shape}/max_lr"))])
+
+    def best_steps_to(self, target: float) -> float:
+        """The same for one-cycle at the best of three peaks around its tuned one."""
+        points = []
+        for f in (*FRACTIONS, 1.0):
+            names = [name for name in self.mean if name.startswith(f"best/one_cycle/{f}/")]
+            points += [(f, min(self._at(name, f) for name in names))] if names else []
+        return self._first(target, points)
+
+    def _first(self, target: float, points: list[tuple[float, float]]) -> float:
+        """Where the loss first reaches `target`, linear in between the runs' lengths."""
         before = (0.0, self.before)
         for now in points:
             if now[1] <= target:
@@ -263,9 +293,11 @@ def show(half: str, budget: int) -> None:
 
 
 def _show_speed(stored: dict[str, Stored]) -> None:
-    print("| task | tuned constant | one-cycle, measured peak | share of the steps | "
-          "the same to the constant's best ever | warm-up + linear |")  # fmt: skip
-    print("|---|---|---|---|---|---|")
+    columns = (
+        "task", "tuned constant", "one-cycle, measured peak", "share of the steps",
+        "the same to the constant's best ever", "warm-up + linear", "one-cycle, tuned peak",
+    )  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, one in stored.items():
         target, edge = one.tuned("constant")
         ever = min(float(t.min()) for n, t in one.mean.items() if n.startswith("tuned/constant/"))
@@ -275,6 +307,7 @@ def _show_speed(stored: dict[str, Stored]) -> None:
             f"{one.steps_to(target, 'one_cycle'):.2f}",
             f"{one.steps_to(ever, 'one_cycle'):.2f}",
             f"{one.steps_to(target, 'one_cycle_linear'):.2f}",
+            f"{one.best_steps_to(target):.2f}",
         ]
         print(f"| {name} | {' | '.join(cells)} |")
 
