@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtool._check import require
+from lrtool._divergence import noise_scale
 from lrtool.smoothing import smooth
 from lrtool.types import StopReason
 
@@ -48,7 +49,7 @@ class LossCurve:
             if self.passes is None
             else np.array(self.passes, dtype=np.int64),
         }
-        shapes = {name: array.shape for name, array in arrays.items()}
+        shapes: dict[str, Any] = {name: array.shape for name, array in arrays.items()}
         same = len(set(shapes.values())) == 1 and arrays["lr"].ndim == 1
         require(same, "lr, loss and passes of one equal length", **shapes)
         lr = arrays["lr"]
@@ -59,8 +60,21 @@ class LossCurve:
 
     @cached_property
     def smoothed(self) -> FloatArray:
-        """(n,) losses smoothed over log LR without lag; NaN where the raw loss is not finite."""
-        return smooth(self.lr, self.loss)
+        """(n,) losses smoothed over log LR without lag; NaN where the raw loss is not finite.
+
+        Every range swept is smoothed by itself, passes over the same range together. Losses far
+        above the start are cut first: an explosion would swell everything within a decade of it.
+        """
+        assert self.passes is not None
+        starts = np.zeros(len(self.lr))
+        for index in np.unique(self.passes):
+            starts[self.passes == index] = self.lr[self.passes == index][0]
+        out = np.full(len(self.lr), np.nan)
+        with np.errstate(over="ignore", invalid="ignore"):  # losses near the largest float
+            for start in np.unique(starts):
+                here = starts == start
+                out[here] = smooth(self.lr[here], _without_explosion(self.loss[here]))
+        return out
 
     def __len__(self) -> int:
         return len(self.lr)
@@ -141,3 +155,15 @@ class LossCurve:
             passes=np.array([int(row["pass"]) for row in rows], dtype=np.int64),
             stop_reason=stop_reason,
         )
+
+
+def _without_explosion(loss: FloatArray) -> FloatArray:
+    """Cut losses at the start's level plus the whole drop plus six times the noise."""
+    finite = loss[np.isfinite(loss)]
+    if not len(finite):
+        return loss
+    start = float(np.median(finite[: max(5, len(finite) // 10)]))
+    drop = max(0.0, start - float(np.quantile(finite, 0.05)))
+    return np.where(
+        np.isfinite(loss), np.minimum(loss, start + drop + 6 * noise_scale(finite)), loss
+    )
