@@ -26,6 +26,7 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
     if not trainer.is_global_zero:
         return
     step = trainer.global_step
+    logger: Any  # loggers of many makers: what each can take is asked, not known
     for logger in trainer.loggers:
         logger.log_metrics(_scalars(result), step=step)
         if hasattr(logger.experiment, "add_figure"):
@@ -76,6 +77,6 @@ def _pixels(result: RangeTestResult) -> Any:
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(_figure(result))
+    canvas: Any = FigureCanvasAgg(_figure(result))
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from lrtool._quiet import quiet
 from lrtool.demo.model import DigitsNet
+from lrtool.plotting import style
 
 __all__ = ["QUIET", "new_model", "start"]
 
@@ -26,12 +27,13 @@ _SESSION = ExitStack()
 
 
 def start() -> bool:
-    """Hold back Lightning's chatter for the rest of the session.
+    """Hold back Lightning's chatter and draw in one style for the rest of the session.
 
     Returns:
         Whether to be fast and coarse: LRTOOL_FAST=1 is set.
     """
     _SESSION.enter_context(quiet())
+    _SESSION.enter_context(style())
     return os.environ.get("LRTOOL_FAST") == "1"
 
 

@@ -4,6 +4,7 @@ Every function takes `ax` (None makes a new figure), draws in colours that suit 
 Axes, light or dark, and returns the Axes.
 """
 
+from lrtool.plotting.interactive import interactive_range_test
 from lrtool.plotting.range_test import (
     plot_range_test,
     plot_range_tests,
@@ -17,6 +18,7 @@ from lrtool.plotting.text import text_range_test, text_schedule
 from lrtool.plotting.training import plot_curves
 
 __all__ = [
+    "interactive_range_test",
     "plot_curves",
     "plot_importance",
     "plot_prior",

@@ -163,12 +163,11 @@ def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
     for index in passes:
         one = shown & (curve.passes == index)
         # Earlier passes stand back: the last one is the finest.
-        colours = {"color": palette.faint} if index == passes[-1] else {
-            "facecolors": "none", "edgecolors": palette.faint}  # fmt: skip
+        last = index == passes[-1]
         ax.scatter(
-            curve.lr[one], curve.loss[one], s=size, alpha=0.6,
-            linewidths=0 if index == passes[-1] else 0.8,
-            label="measured" if len(passes) == 1 else f"pass {index + 1}", **colours,
+            curve.lr[one], curve.loss[one], s=size, alpha=0.6, linewidths=0 if last else 0.8,
+            facecolors=palette.faint if last else "none", edgecolors=palette.faint,
+            label="measured" if len(passes) == 1 else f"pass {index + 1}",
         )  # fmt: skip
     above = ~shown
     if above.any():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Palette", "Theme", "ink", "new_axes", "new_figure", "style"]
+__all__ = ["Palette", "Theme", "ink", "new_axes", "new_figure", "palette_of", "style"]
 
 Theme = Literal["light", "dark"]
 
@@ -70,12 +70,21 @@ def style(theme: Theme = "light") -> Iterator[Palette]:
     ...     palette.paper
     '#14181f'
     """
-    one_of("theme", theme, _PALETTES)
     import matplotlib as mpl
 
-    palette = _PALETTES[theme]
+    palette = palette_of(theme)
     with mpl.rc_context(_settings(palette)):
         yield palette
+
+
+def palette_of(theme: Theme) -> Palette:
+    """The colours of a theme.
+
+    Raises:
+        ArgumentError: when there is no such theme.
+    """
+    one_of("theme", theme, _PALETTES)
+    return _PALETTES[theme]
 
 
 def ink(ax: "Axes") -> Palette:

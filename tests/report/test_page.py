@@ -135,7 +135,7 @@ def test_fragments_are_safe_too() -> None:
 def test_finished_objects_show_themselves() -> None:
     schedule = schedules.one_cycle(max_lr=0.123456789, total_steps=100)
     for thing in (a_result(), a_suggestion(), schedule):
-        fragment = thing._repr_html_()  # type: ignore[attr-defined]
+        fragment = thing._repr_html_()
         assert Tags(fragment).names >= {"p"}
     assert "max_lr=0.1235, total_steps=100" in schedule._repr_html_()
 
