@@ -57,7 +57,7 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         cycle_len: epochs of the first cycle once all train; None makes one cycle of the rest.
         cycle_mult: each cycle's length over the one before.
         layer_decay: each layer group's rate over the next one's, in (0, 1]; 1 / 2.6 is ULMFiT's.
-            None makes the first layers' rate a tenth of the head's.
+            None makes the first layers' rate a third of the head's.
         measure: whether each stage begins with a range test; without one it takes the optimizer's
             own rate.
         range_test: arguments for `LRRangeTest`, for example `{"num_steps": 50}`.

@@ -136,15 +136,15 @@ def layer_shares(num_groups: int, layer_decay: float | None) -> list[float]:
 
     Args:
         num_groups: how many.
-        layer_decay: in (0, 1]; None makes the first layers' rate a tenth of the head's.
+        layer_decay: in (0, 1]; None makes the first layers' rate a third of the head's.
 
     >>> layer_shares(3, 0.5)
     [0.25, 0.5, 1.0]
     >>> layer_shares(2, None)
-    [0.1, 1.0]
+    [0.3333333333333333, 1.0]
     """
     if layer_decay is None:
-        layer_decay = 0.1 ** (1 / max(1, num_groups - 1))
+        layer_decay = (1 / 3) ** (1 / max(1, num_groups - 1))
     require(
         0 < layer_decay <= 1, "0 < layer_decay <= 1",
         "for ULMFiT's factor 2.6 give 1 / 2.6", layer_decay=layer_decay,

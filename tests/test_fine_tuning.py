@@ -95,8 +95,8 @@ def test_shares_are_a_geometric_ladder_up_to_the_head(groups: int, decay: float)
 
 
 @given(st.integers(2, 40))
-def test_by_default_the_first_layers_have_a_tenth(groups: int) -> None:
-    assert layer_shares(groups, None)[0] == pytest.approx(0.1)
+def test_by_default_the_first_layers_have_a_third(groups: int) -> None:
+    assert layer_shares(groups, None)[0] == pytest.approx(1 / 3)
 
 
 def record(result: RangeTestResult | None = None) -> StageRecord:
