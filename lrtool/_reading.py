@@ -103,6 +103,7 @@ class Reading:
         return float(longest.mean()) if longest[1] - longest[0] >= PAUSE else None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # losses near the largest float
 def read(curve: LossCurve) -> Reading | None:
     """Read the last range `curve` swept; None when it has too few finite losses.
 

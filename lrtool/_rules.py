@@ -51,7 +51,8 @@ def slide(reading: Reading) -> float:
         After the rule fastai calls slide (2021): come down from the right until the slope calms.
     """
     falling = reading.slope[: reading.lowest + 1]
-    return float(reading.x[np.flatnonzero(falling <= 0.5 * falling.min())[-1]])
+    steep = np.flatnonzero(falling <= 0.5 * falling.min())
+    return float(reading.x[steep[-1] if len(steep) else np.argmin(falling)])
 
 
 def longest_fall(values: FloatArray) -> tuple[int, int]:

@@ -133,6 +133,24 @@ def test_A4_no_pick_means_nan_rates_a_status_and_a_sentence_with_a_remedy() -> N
         assert np.isnan(found.lr)
 
 
+@given(
+    values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=40),
+    stopped=st.sampled_from(list(StopReason)),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_losses_at_all_give_a_suggestion_with_rates_in_order_or_none(
+    values: list[float], stopped: StopReason
+) -> None:
+    curve = LossCurve(np.geomspace(1e-6, 1, len(values)), np.array(values), stopped)
+    for name in NAMES:
+        found = suggest(curve, name)
+        assert found.reason
+        if found.has_pick:
+            assert 1e-6 <= found.min_lr <= found.lr <= found.max_lr <= 1
+        else:
+            assert np.isnan(found.lr)
+
+
 def test_an_empty_curve_is_too_few_points() -> None:
     assert suggest(LossCurve(np.array([]), np.array([]))).status is Status.TOO_FEW_POINTS
 
