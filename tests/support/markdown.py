@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 __all__ = ["Block", "blocks", "run_python"]
 
@@ -30,7 +31,8 @@ class Block:
         text: what is between the fences, without their indent.
         mark: the word of an HTML comment right above: "needs" (a package, without which the block
             is only compiled), "output" (what the block above prints), "file" (saved under that
-            name, for the commands below), "apart" (a script in a process of its own).
+            name, for the blocks below), "argv" (what was typed to start the block), "apart" (a
+            script in a process of its own).
         value: what follows the word.
     """
 
@@ -86,7 +88,8 @@ def run_python(page: Path, session: dict[str, Any]) -> int:
         if block.runnable:
             if "Model" in session and session["model"] is given:
                 given = session["model"] = session["Model"]()
-            with contextlib.redirect_stdout(io.StringIO()) as out:
+            argv = block.value.split() if block.mark == "argv" else sys.argv
+            with contextlib.redirect_stdout(io.StringIO()) as out, mock.patch("sys.argv", argv):
                 exec(code, session)
             printed, count = out.getvalue(), count + 1
     if "matplotlib.pyplot" in sys.modules:

@@ -19,6 +19,16 @@ class Model(TinyModel):
         super().__init__(lr=lr)
 
 
+class ModelWithData(Model):
+    """The same with its loaders, for a command line that is given neither."""
+
+    def train_dataloader(self) -> Any:
+        return tiny_loader(512, shuffle=True)
+
+    def val_dataloader(self) -> Any:
+        return tiny_loader(64)
+
+
 class Transfer(Model):
     """The same in two parts, as pretrained models come."""
 
@@ -53,6 +63,7 @@ def session() -> dict[str, Any]:
     return {
         "__name__": "page",
         "Model": Model,
+        "ModelWithData": ModelWithData,
         "Transfer": Transfer,
         "Trainer": Trainer,
         "model": Model(),
