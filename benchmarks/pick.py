@@ -2,6 +2,7 @@
 
     python benchmarks/pick.py --half report     # a minute on a core; reads benchmarks/data
     python benchmarks/pick.py --half dev --fast # only at 300 steps
+    python benchmarks/pick.py --speed           # what a suggestion costs
 
 Regret of a pick: the share of the reachable improvement it loses (see pick_truth.py). Every finder
 starts from the same weights (seeds 0..4, none of them the truth's). No pick leaves the user's rate,
@@ -23,8 +24,10 @@ from pick_truth import Truth, load
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, tasks
 
+from lrtool.curve import LossCurve
 from lrtool.suggest import SUGGESTERS, suggest
 from lrtool.sweep import SweepConfig
+from lrtool.types import StopReason
 
 SEEDS = range(5)
 BUDGETS = (50, 100, 200, 300)
@@ -161,11 +164,34 @@ def per_task(scores: Scores, truth: Table) -> Iterator[str]:
         )
 
 
+def speed() -> Iterator[str]:
+    """Milliseconds for one suggestion, the best of 30: other programs only ever add to it."""
+    yield "| suggester | 100 points | 1,000 points | 10,000 points |"
+    yield "|---|---|---|---|"
+    for name in SUGGESTERS:
+        cells = []
+        for points in (100, 1_000, 10_000):
+            lr = np.geomspace(1e-6, 10, points)
+            noise = 0.05 * np.random.default_rng(0).standard_normal(points)
+            curve = LossCurve(lr, 1 / (1 + lr / 1e-2) + lr + noise, StopReason.DIVERGED)
+            times = []
+            for _ in range(30):
+                started = time.perf_counter()
+                suggest(curve, name, optimizer="Adam")
+                times.append(time.perf_counter() - started)
+            cells.append(f"{1000 * min(times):.2f} ms")
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--half", default="dev", choices=["dev", "report"])
     parser.add_argument("--fast", action="store_true", help="only 300 steps")
+    parser.add_argument("--speed", action="store_true", help="only time the suggesters")
     args = parser.parse_args()
+    if args.speed:
+        print(*speed(), sep="\n")
+        return
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     truth = load()
