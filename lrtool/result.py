@@ -139,5 +139,13 @@ class RangeTestResult:
 
         return result_html(self)
 
+    def __repr__(self) -> str:
+        low, high = self.suggestion.interval
+        rates = f"lr={self.lr:.3g}, min_lr={self.min_lr:.3g}, max_lr={self.max_lr:.3g}"
+        return (
+            f"RangeTestResult({rates}, interval=({low:.2g}, {high:.2g}), "
+            f"status={self.suggestion.status.value}, num_steps={self.num_steps})"
+        )
+
     def __str__(self) -> str:
         return f"{self.suggestion} ({self.num_steps} steps, {self.curve.stop_reason.value})"

@@ -39,8 +39,8 @@ def write_page(
             metric="val_loss",
             header=("training", "val_loss", "val_acc", "steps"),
             rows=[(run.name, run.val_loss, run.val_acc, run.steps) for run in trainings],
-            note="Same model, same data, same order of batches, same early stopping; the rate is "
-            "the only difference.",
+            note="Same weights at the start, same order of batches, same early stopping; the "
+            "schedule is the only difference.",
         )
     )
     sections.append(

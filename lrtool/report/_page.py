@@ -47,7 +47,7 @@ details { margin:.8rem 0; } summary { cursor:pointer; color:var(--faint); }
 .lrtool-download { color:var(--pick); }
 footer { margin-top:3rem; color:var(--faint); font-size:.85rem; }
 @media print { body { max-width:none; padding:0; font-size:11pt; } nav { display:none; }
-  section { break-inside:avoid; } h2 { break-after:avoid; } }
+  figure, tr, .tiles { break-inside:avoid; } h2 { break-after:avoid; } table { font-size:9pt; } }
 """
 
 

@@ -1,0 +1,64 @@
+"""Colour only where it is wanted; tables that line up."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lrtool import _terminal
+from support.results import a_result
+
+WORDS = [sys.executable, "-m", "lrtool", "schedule", "constant", "lr=0.1"]
+
+
+def on_a_terminal(folder: Path, **settings: str) -> str:
+    """What a command prints when its standard output is a terminal."""
+    inner, outer = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **settings}
+    environment = {name: value for name, value in environment.items() if value}
+    process = subprocess.Popen(
+        WORDS, cwd=folder, env=environment, stdout=outer, stderr=subprocess.STDOUT
+    )
+    os.close(outer)
+    shown = b""
+    try:
+        while chunk := os.read(inner, 4096):
+            shown += chunk
+    except OSError:  # the other end was closed: Linux says so with an error
+        pass
+    os.close(inner)
+    assert process.wait(timeout=60) == 0
+    return shown.decode()
+
+
+def test_a_terminal_gets_colour_where_rich_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("rich", reason="rich is not installed")
+    assert "\033[" in on_a_terminal(tmp_path, NO_COLOR="")
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_who_wants_no_colour_gets_none(setting: dict[str, str], tmp_path: Path) -> None:
+    assert "\033[" not in on_a_terminal(tmp_path, **setting)
+
+
+def test_a_pipe_gets_no_colour(tmp_path: Path) -> None:
+    done = subprocess.run(WORDS, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "\033" not in done.stdout
+
+
+def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+    _terminal.show_table(("a", "long header"), [("x" * 12, 1.23456), (None, True)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].index("long") == lines[2].index("1.235") == lines[3].index("yes")
+    assert lines[3].startswith("-")
+
+
+def test_repr_of_a_result_is_one_short_line() -> None:
+    shown = repr(a_result())
+    assert shown == (
+        "RangeTestResult(lr=0.001, min_lr=0.0001, max_lr=0.01, interval=(0.0005, 0.005), "
+        "status=clear, num_steps=81)"
+    )
