@@ -137,8 +137,8 @@ class Sweep:
 
     A first, wide pass climbs `num_steps` rungs. When the range is the sweep's own to choose it goes
     on past the last rung until the loss diverges, starts 4 decades lower when the first rungs
-    already diverge, and spends what is left of `max_steps` on a second, slow pass over the 3.5
-    decades below divergence, where the answer lies.
+    already diverge, and spends what is left of `max_steps` on a slow pass from before the descent
+    to past the minimum, where the answer lies; again if that one ends early.
 
     >>> sweep = Sweep(SweepConfig(min_lr=0.01, max_lr=1.0, num_steps=3))
     >>> while (rung := sweep.next()) is not None:
@@ -165,12 +165,7 @@ class Sweep:
     @property
     def num_steps(self) -> int:
         """How many steps are planned in all, as far as is known now (for progress bars)."""
-        taken = len(self._loss)
-        if self._reason is not None:
-            return taken
-        if not self.config.adapts:
-            return self._fixed_budget
-        return max(self.config.max_steps, self.config.num_steps, taken)
+        return len(self._loss) if self._reason is not None else self._budget
 
     def next(self) -> Rung | None:
         """The step to take next, or None when the sweep is over."""
@@ -214,14 +209,10 @@ class Sweep:
         )
 
     @property
-    def _fixed_budget(self) -> int:
-        return self.config.num_steps * self.config.repeats
-
-    @property
     def _budget(self) -> int:
-        if not self.config.adapts:
-            return self._fixed_budget
-        return max(self.config.max_steps, self.config.num_steps) * self.config.repeats
+        config = self.config
+        steps = max(config.max_steps, config.num_steps) if config.adapts else config.num_steps
+        return steps * config.repeats
 
     def _start_pass(self, index: int, ladder: FloatArray, *, open_ended: bool) -> None:
         self._pass_index = index

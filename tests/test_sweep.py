@@ -222,6 +222,44 @@ def test_A13_the_same_losses_give_the_same_sweep() -> None:
     assert sweep() == sweep()
 
 
+class Basin:
+    """A loss that falls while the rate is useful and blows up past it; restarts forget."""
+
+    def __init__(self, seed: int, best: float = 1e-2, noise: float = 0.05) -> None:
+        self.random = np.random.default_rng(seed)
+        self.best, self.noise, self.progress = best, noise, 0.0
+
+    def __call__(self, rung: Rung) -> float:
+        if rung.restart:
+            self.progress = 0.0
+        loss = 2.3 * np.exp(-self.progress) + self.noise * self.random.standard_normal()
+        self.progress += 0.1 * rung.lr / self.best * (1 - rung.lr / (4 * self.best))
+        return float(loss)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_slow_pass_spans_the_descent_with_several_times_the_resolution(seed: int) -> None:
+    curve = run(SweepConfig(), Basin(seed))
+    assert curve.passes is not None
+    slow, wide = curve.lr[curve.passes == 1], curve.lr[curve.passes == 0]
+    assert slow.min() < 1e-3 < 4e-2 < slow.max()
+    assert np.log10(slow[1] / slow[0]) < np.log10(wide[1] / wide[0]) / 2
+    assert len(curve) <= 300
+
+
+def test_repeats_of_an_adaptive_sweep_repeat_its_slow_pass() -> None:
+    sweep, basin = Sweep(SweepConfig(repeats=3)), Basin(0)
+    assert sweep.num_steps == 900
+    while (rung := sweep.next()) is not None:
+        sweep.update(basin(rung))
+    curve = sweep.curve()
+    assert curve.passes is not None
+    starts = [float(curve.lr[curve.passes == k][0]) for k in np.unique(curve.passes)]
+    assert len(starts) >= 4
+    assert len(set(starts[1:])) == 1
+    assert sweep.num_steps == len(curve) <= 900
+
+
 def test_repeats_walk_one_range_again_from_the_start() -> None:
     config = SweepConfig(min_lr=1e-3, max_lr=0.1, num_steps=20, repeats=3)
     sweep, restarts = Sweep(config), []
