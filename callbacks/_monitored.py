@@ -24,14 +24,16 @@ class Monitored:
     """
 
     def __init__(self) -> None:
-        self._read: dict[str, Tensor] = {}
+        self._read: dict[str, tuple[Tensor, int]] = {}
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._known: set[str] = set()
 
     def mark(self, trainer: "Trainer", names: Iterable[str]) -> None:
         """Count what is there now as read."""
         metrics = trainer.callback_metrics
-        self._read.update({name: metrics[name] for name in names if name in metrics})
+        for name in names:
+            if name in metrics:
+                self._note(name, metrics[name])
 
     def demand(self, trainer: "Trainer", names: Iterable[str]) -> None:
         """Refuse a name that has had no value on any rank.
@@ -50,7 +52,10 @@ class Monitored:
     def is_new(self, trainer: "Trainer", name: str) -> bool:
         """Whether this rank has a value of `name` that was not read yet."""
         value = trainer.callback_metrics.get(name)
-        return value is not None and not _same(value, self._read.get(name))
+        if value is None or name not in self._read:
+            return value is not None
+        last, version = self._read[name]
+        return value.data_ptr() != last.data_ptr() or _version(value) != version
 
     def take(self, trainer: "Trainer", name: str) -> float | None:
         """The new value of `name`, agreed on by all ranks; None when there is none.
@@ -59,7 +64,7 @@ class Monitored:
         """
         value = trainer.callback_metrics.get(name) if self.is_new(trainer, name) else None
         if value is not None:
-            self._read[name] = value
+            self._note(name, value)
         return self._agreed(trainer, name, value)
 
     def add(self, trainer: "Trainer", name: str) -> None:
@@ -67,7 +72,7 @@ class Monitored:
         if not self.is_new(trainer, name):
             return
         value = trainer.callback_metrics[name]
-        self._read[name] = value
+        self._note(name, value)
         total, count = self._sums.get(name, (torch.zeros_like(value), 0))
         self._sums[name] = (total + value, count + 1)
 
@@ -75,6 +80,9 @@ class Monitored:
         """The mean of the values added since the last call, agreed on by all ranks."""
         total, count = self._sums.pop(name, (None, 0))
         return self._agreed(trainer, name, None if total is None else total / count)
+
+    def _note(self, name: str, value: Tensor) -> None:
+        self._read[name] = value, _version(value)
 
     def _agreed(self, trainer: "Trainer", name: str, value: Tensor | None) -> float | None:
         number = agreed(trainer, name, value)
@@ -102,9 +110,6 @@ def agreed(trainer: "Trainer", name: str, value: Tensor | None) -> float | None:
     return float(values[0]) if bool((values == values[0]).all()) else float(values.mean())
 
 
-def _same(value: Tensor, other: Tensor | None) -> bool:
-    return (
-        other is not None
-        and value.data_ptr() == other.data_ptr()
-        and value._version == other._version
-    )
+def _version(value: Tensor) -> int:
+    """How often it was written to in place; tensors made in inference mode do not count."""
+    return 0 if value.is_inference() else value._version

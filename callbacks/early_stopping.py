@@ -70,7 +70,8 @@ class EarlyStopping(_Base):
         log_rank_zero_only: log on rank 0 only.
         restore_best: after `fit`, write the weights and buffers of the best check of the first
             monitor back into the model, whatever ended the training, except an exception.
-        keep_best: where they are kept: "cpu", "device", or "checkpoint", a file of Lightning's.
+        keep_best: where they are kept: "cpu", "device", or "checkpoint", a file of Lightning's. In
+            memory, they are also part of the Trainer's checkpoints: a resumed run has them.
         restore_optimizer: give back the optimizers' state of the best check too.
         min_delta_mode: "abs", or "rel": min_delta is a share of the best value's size.
         start_from: values up to and including this time are ignored; "peak": until the learning
@@ -140,6 +141,19 @@ class EarlyStopping(_Base):
         one_of("keep_best", keep_best, ("cpu", "device", "checkpoint"))
         if every_n_train_steps is not None:
             integer(1, every_n_train_steps=every_n_train_steps)
+            require(
+                check_on_train_epoch_end is None,
+                "every_n_train_steps or check_on_train_epoch_end, not both",
+                check_on_train_epoch_end=check_on_train_epoch_end,
+            )
+        require(
+            check_on_train_epoch_end is not False
+            or criterion is None
+            or not criterion.train_monitor,
+            "a check at the end of training epochs for a criterion of the training error",
+            "leave check_on_train_epoch_end at None",
+            criterion=criterion,
+        )
         integer(0, snapshots=snapshots)
         require(
             schedule_aware or not (snapshots or _in_cycles(patience, start_from)),

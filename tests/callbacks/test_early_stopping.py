@@ -4,6 +4,7 @@ import pickle
 from importlib import import_module
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrtool.callbacks import EarlyStopping
+from lrtool.callbacks._monitored import Monitored
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.stopping import GeneralizationLoss, ProgressQuotient, StoppingReason, UpStrips
 from support.scripted import (
@@ -150,6 +152,23 @@ def test_E3_a_stale_metric_is_not_counted_twice(on_epoch_end: bool | None) -> No
     _, trainer = fit(stopper, [0.5, 0.6, 0.6, 0.6], check_val_every_n_epoch=2)
     assert trainer.current_epoch == 8
     assert stopper.wait_count == 3
+
+
+@pytest.mark.parametrize("inference", [True, False])
+def test_E3_stale_from_new_by_the_tensor_not_by_the_value(inference: bool) -> None:
+    metrics: dict[str, torch.Tensor] = {}
+    trainer: Any = SimpleNamespace(callback_metrics=metrics, world_size=1)
+    monitored = Monitored()
+    with torch.inference_mode(inference):
+        metrics["a"] = torch.tensor(1.0)
+        assert monitored.take(trainer, "a") == 1.0
+        metrics["a"] = metrics["a"].detach()  # Lightning hands out a new view at each look
+        assert monitored.take(trainer, "a") is None
+        metrics["a"] = torch.tensor(1.0)
+        assert monitored.take(trainer, "a") == 1.0
+        if not inference:
+            metrics["a"].add_(1.0)
+            assert monitored.take(trainer, "a") == 2.0
 
 
 def test_E3_several_validations_an_epoch_are_one_check_each() -> None:
@@ -299,8 +318,11 @@ def test_E5_no_metric_is_demanded_before_the_first_check(tmp_path: Path) -> None
     assert trainer.current_epoch == 6
 
 
-def test_E6_a_stopped_run_takes_no_step_on_resume(tmp_path: Path) -> None:
-    first, second = (EarlyStopping("val_loss", patience=2, restore_best=True) for _ in range(2))
+@pytest.mark.parametrize("patience", [2, "0.1dur"])
+def test_E6_a_stopped_run_takes_no_step_on_resume(tmp_path: Path, patience: Any) -> None:
+    first, second = (
+        EarlyStopping("val_loss", patience=patience, restore_best=True) for _ in range(2)
+    )
     model, trainer = resume(tmp_path, 5, first, second)
     assert first.stopped_epoch == 4
     assert trainer.global_step == 20
@@ -499,6 +521,11 @@ def test_prechelts_criteria(criterion: Any, reason: StoppingReason, epochs: int)
         ({"patience": "3 moons"}, "a duration must be a number and a unit"),
         ({"patience": "2cycle", "schedule_aware": False}, "schedule_aware=True"),
         ({"snapshots": -1}, "whole snapshots >= 0"),
+        ({"every_n_train_steps": 5, "check_on_train_epoch_end": True}, "not both"),
+        (
+            {"criterion": ProgressQuotient(), "check_on_train_epoch_end": False},
+            "leave check_on_train_epoch_end at None",
+        ),
         ({"stop_when": "both"}, "stop_when must be one of all, any"),
         ({"min_delta": -1.0}, "0 <= min_delta < inf"),
     ],
