@@ -74,6 +74,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a storage that the trial's processes would each have their own copy of."""
+        self.reason = None
         self._ended_apart = "MultiProcessing" in type(trainer.strategy.launcher).__name__
         if self._ended_apart and isinstance(self.trial.storage, InMemoryStorage):
             raise UnsupportedError(

@@ -129,8 +129,8 @@ def tune(
         storage: a path (an Optuna journal file, the default), `postgresql://…`, `mysql://…`,
             `sqlite:///…`, `grpc://host:port`, `memory://`, or an Optuna storage.
         study_name: names the study; by default "tune".
-        sampler: what the prior weights: "pibo" (default), "tpe", "gp", "cmaes", "random", or one of
-            Optuna's.
+        sampler: what the prior weights: "pibo" (default), "priorband", "tpe", "gp", "cmaes",
+            "random", or one of Optuna's.
         pruner: "none" (default), "median", "rungs" (a ninth, a third, all of the steps, each a
             whole schedule, the best third going on), or a pruner of Optuna's.
         seed: makes a search with one worker identical; every trial starts from it.

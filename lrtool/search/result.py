@@ -107,11 +107,11 @@ class TuneResult:
         return plot_study(self.study, ax=ax, ylabel=self.settings.get("monitor", "value"))
 
     def report(self, path: str | Path) -> Path:
-        """Write one self-contained HTML page; its folder must exist."""
-        from lrtool import report
+        """Write one self-contained HTML page."""
+        from lrtool.report import tune_sections, write_report
 
         title = f"Search {self.study.study_name}"
-        return report.write_report(path, report.tune_sections(self), title=title)
+        return write_report(path, tune_sections(self), title=title, lead=str(self))
 
     def _repr_html_(self) -> str:
         from lrtool.report import tune_html

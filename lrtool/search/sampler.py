@@ -19,6 +19,7 @@ from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, Verdict, inspect_prior
 from lrtool.search.prior import AnyPrior, CategoricalPrior
+from lrtool.search.priorband import draw
 
 __all__ = ["SAMPLERS", "BaseLike", "PriorSampler", "distribution", "plain_sampler"]
 
@@ -53,7 +54,7 @@ BASES: dict[str, Callable[[int], BaseSampler]] = {
     "cmaes": _cmaes,
     "random": _random,
 }
-SAMPLERS = ("pibo", *BASES)
+SAMPLERS = ("pibo", "priorband", *BASES)
 
 
 class PriorSampler(BaseSampler):
@@ -65,7 +66,8 @@ class PriorSampler(BaseSampler):
 
         EI(x) p(x)^(beta / n)
 
-    under a Gaussian process, and any other base sampler makes K proposals x_1 .. x_K of which one
+    under a Gaussian process, "priorband" draws from PriorBand's mixture of uniform, prior and
+    incumbent, and any other base sampler makes K proposals x_1 .. x_K of which one
     is drawn with probability w_k \propto p(x_k)^(beta / n), which resamples the same idea: the
     prior p counts less and less. A guard compares the best trials with the prior, widens a
     misleading one three times, halves beta and says so in the log and in the study's attribute
@@ -76,13 +78,14 @@ class PriorSampler(BaseSampler):
 
     Args:
         priors: Optuna parameter name -> prior. Their bounds are the search space.
-        base: "pibo", "tpe", "gp", "cmaes", "random", a function from a seed to a sampler, or a
-            sampler.
+        base: "pibo", "priorband", "tpe", "gp", "cmaes", "random", a function from a seed to a
+            sampler, or a sampler.
         seed: makes runs with one worker identical.
         pick: trial 0, name -> value; each prior's centre by default.
         explore: the parameter in which to step out when the best trial is the outermost one.
         n_design: trials before the base sampler takes over, the pick included;
-            by default 4 for "pibo", else max(4, 2 x parameters).
+            by default 4 for "pibo" and
+            "priorband", else max(4, 2 x parameters).
         beta: strength of the prior; at trial n its exponent is beta / n.
         n_candidates: K, proposals a trial.
 
@@ -108,8 +111,9 @@ class PriorSampler(BaseSampler):
     ) -> None:
         if isinstance(base, str):
             one_of("base sampler", base, SAMPLERS)
-        self._pibo = base == "pibo"
-        base = "random" if base == "pibo" else base
+        # These two know the prior themselves; what has none is drawn at random.
+        self._own = base if base in ("pibo", "priorband") else None
+        base = "random" if self._own else base
         positive(beta=beta)
         integer(1, n_candidates=n_candidates)
         self._priors = dict(priors)
@@ -121,7 +125,7 @@ class PriorSampler(BaseSampler):
             self._make = base
         self._base = base if isinstance(base, BaseSampler) else None
         self._pick = dict(pick or {})
-        default = 4 if self._pibo else max(4, 2 * len(self._priors))
+        default = 4 if self._own else max(4, 2 * len(self._priors))
         self._n_design = default if n_design is None else n_design
         self._explore = explore
         integer(1, n_design=self._n_design)
@@ -154,8 +158,10 @@ class PriorSampler(BaseSampler):
         beta = self._beta / 2 ** len(verdicts)
         if verdicts:
             self._say(study, number, verdicts)
-        if self._pibo:
+        if self._own == "pibo":
             return propose(priors, outcomes, beta / number, self._rng(number))
+        if self._own == "priorband":
+            return draw(priors, outcomes, self._rng(number))
         proposals = self._proposals(study, trial, search_space)
         logs = [sum(priors[name].log_density(x) for name, x in p.items()) for p in proposals]
         weights = np.exp((beta / number) * (np.array(logs) - max(logs)))

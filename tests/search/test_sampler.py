@@ -12,6 +12,7 @@ from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, inspect_prior
 from lrtool.search.prior import AnyPrior
+from lrtool.search.priorband import draw
 from lrtool.search.sampler import distribution
 
 PRIORS: dict[str, AnyPrior] = {
@@ -42,7 +43,7 @@ def rows(study: optuna.Study) -> list[dict[str, Any]]:
     return [trial.params for trial in study.trials]
 
 
-@pytest.mark.parametrize("base", ["pibo", "tpe", "random"])
+@pytest.mark.parametrize("base", ["pibo", "priorband", "tpe", "random"])
 def test_F13_seeded_runs_are_identical(base: str) -> None:
     first, second = (rows(run(bowl(0.2), 14, base=base)) for _ in range(2))
     assert first == second
@@ -118,6 +119,19 @@ def test_strength_of_the_prior_decays() -> None:
         [abs(propose(PRIORS, flat, s, random)["lr"]) for _ in range(10)] for s in (5.0, 0.0)
     )
     assert np.median(strong) < np.median(weak)
+
+
+def test_priorband_mixes_uniform_prior_and_incumbent_in_the_papers_shares() -> None:
+    random = np.random.default_rng(0)
+    tight = {"lr": Prior(low=-3.0, high=3.0, center=0.0, scale=0.05, uniform=0.0)}
+    for rung, share in ((0, 1 / 2), (1, 1 / 4), (2, 1 / 10)):
+        far = [abs(draw(tight, [], random, rung)["lr"]) > 0.5 for _ in range(2000)]
+        assert np.mean(far) == pytest.approx(share * 2.5 / 3, abs=0.04)
+    # The best third far from the prior: what is not uniform comes from the incumbent.
+    known = [Outcome({"lr": 2.0 + 0.01 * k}, float(k)) for k in range(9)]
+    drawn = np.array([draw(tight, known, random, rung=9)["lr"] for _ in range(300)])
+    assert np.median(np.abs(drawn - 2.0)) < 1.0
+    assert np.mean(drawn == 2.0) == pytest.approx(0.5, abs=0.1)
 
 
 def test_stepping_out_grows_and_stops_inside() -> None:
