@@ -1,117 +1,30 @@
-"""The LR ladder, and the state machine that walks it."""
+"""The state machine that walks the LR ladder."""
 
 from dataclasses import dataclass
 from math import isfinite, log10
 
 import numpy as np
 
-from lrtool._check import integer, positive, require
 from lrtool._divergence import DivergenceTest
-from lrtool._reading import FEWEST, read
+from lrtool._ladder import SweepConfig, lr_ladder
+from lrtool._reading import FEWEST, Reading, read
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.types import StopReason
 
 __all__ = ["Rung", "Sweep", "SweepConfig", "lr_ladder"]
 
-DEFAULT_MIN_LR = 1e-6
-DEFAULT_MAX_LR = 100.0
-HIGHEST_LR = 1e6
-LOWEST_LR = 1e-14
-CLEAR_SIGNAL = 4.0
-MARGIN_BELOW = 0.5
-MARGIN_ABOVE = 0.8
+HIGHEST_LR = 1e6  # an open end goes no further
+LOWEST_LR = 1e-14  # a lower start goes no further
+FEWEST_REFINED = 80  # fewer steps than these are not worth a slow pass
+
+# The slow pass's range, in decades; see `_slow_range`.
+CLEAR_SIGNAL = 4.0  # standard deviations from which the wide pass's descent is trusted
+BELOW_DESCENT = 0.5
+PAST_MINIMUM = 0.8
+PAST_ONSET = 0.3
 WIDEST_BASIN = 2.5
-UNCLEAR_DECADES = 3.5
-MOST_DECADES = 4.5
-FEWEST_REFINED = 80
-
-
-def lr_ladder(min_lr: float, max_lr: float, num_steps: int) -> FloatArray:
-    r"""Rates from `min_lr` to `max_lr`, each the same factor above the one before.
-
-        lr_i = min_lr * (max_lr / min_lr)^(i / (n - 1)),   i = 0 .. n - 1,  n = num_steps
-
-    Both ends are exact.
-
-    Args:
-        min_lr: first rate, above zero.
-        max_lr: last rate, above min_lr.
-        num_steps: how many rates, at least 2.
-
-    Returns:
-        (num_steps,) rates.
-
-    Raises:
-        ArgumentError: when the bounds are swapped, zero, negative or NaN, or num_steps is below 2.
-
-    References:
-        Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
-
-    >>> lr_ladder(1e-3, 1e-1, 3).tolist()
-    [0.001, 0.01, 0.1]
-    """
-    require(
-        0 < min_lr < max_lr < np.inf,
-        "0 < min_lr < max_lr < inf",
-        "did you swap them?" if min_lr > max_lr else "give two positive rates",
-        min_lr=min_lr,
-        max_lr=max_lr,
-    )
-    integer(2, "a sweep needs a start and an end", num_steps=num_steps)
-    ladder = np.geomspace(min_lr, max_lr, int(num_steps))
-    ladder[0], ladder[-1] = min_lr, max_lr
-    return ladder
-
-
-@dataclass(frozen=True)
-class SweepConfig:
-    """What to sweep.
-
-    Args:
-        min_lr: lowest rate, above zero; None starts at 1e-6, and lower when that already diverges.
-        max_lr: highest rate, above min_lr; None goes to 100, and on until the loss diverges. Given
-            both, exactly that range is swept, in exactly num_steps (fewer only by early_stop).
-        num_steps: optimizer steps of the first pass, at least 2.
-        max_steps: optimizer steps in all. What the first pass leaves of them refines the decades
-            below divergence, starting again from the initial weights.
-        repeats: passes pooled over one range, at least 1; each restarts from the initial weights.
-        early_stop: end a pass when the loss diverges; None or False takes every step.
-
-    Raises:
-        ArgumentError: for a rule broken.
-    """
-
-    min_lr: float | None = None
-    max_lr: float | None = None
-    num_steps: int = 100
-    max_steps: int = 300
-    repeats: int = 1
-    early_stop: bool | None = True
-
-    def __post_init__(self) -> None:
-        for name in ("min_lr", "max_lr"):
-            value = getattr(self, name)
-            if value is not None:
-                positive("give a positive rate, or None to let the sweep find it", **{name: value})
-        integer(2, "a sweep needs a start and an end", num_steps=self.num_steps)
-        integer(1, "1 sweeps once", repeats=self.repeats)
-        integer(2, "it counts the optimizer steps of all passes", max_steps=self.max_steps)
-        lr_ladder(*self.ends, self.num_steps)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The first pass's lowest and highest rate."""
-        low, high = self.min_lr, self.max_lr
-        if low is None:
-            low = DEFAULT_MIN_LR if high is None else min(DEFAULT_MIN_LR, high / 1e6)
-        if high is None:
-            high = max(DEFAULT_MAX_LR, low * 1e6)
-        return low, high
-
-    @property
-    def adapts(self) -> bool:
-        """Whether the sweep may choose its own range."""
-        return self.min_lr is None or self.max_lr is None
+LEAST, MOST = 2.0, 4.5
+UNCLEAR = 3.5
 
 
 @dataclass(frozen=True)
@@ -159,7 +72,9 @@ class Sweep:
         self._message = ""
         self._refined = False
         self._start_pass(
-            0, lr_ladder(low, high, config.num_steps), open_ended=config.max_lr is None
+            0,
+            lr_ladder(low, high, config.num_steps),
+            open_ended=config.max_lr is None and bool(config.early_stop),
         )
 
     @property
@@ -274,26 +189,15 @@ class Sweep:
         return diverged and not self._refined and self._position <= self.config.num_steps // 4
 
     def _refined_ladder(self, steps: int) -> FloatArray:
-        """The decades where the answer lies: from before the descent to past the minimum.
-
-        When nothing descended clearly, those below the rate from which the loss stays high.
-        """
-        reading = read(self.curve())
-        end = log10(self._previous_rate())
-        start = end - UNCLEAR_DECADES
-        if reading is not None:
-            if np.isfinite(reading.onset):
-                end = reading.onset + 0.3
-            start = end - UNCLEAR_DECADES
-            if reading.signal >= CLEAR_SIGNAL:
-                past = float(reading.x[reading.lowest]) + MARGIN_ABOVE
-                end = min(end, past, reading.falls_by(0.8) + WIDEST_BASIN)
-                start = min(reading.falls_by(0.1) - MARGIN_BELOW, end - 2.0)
-                start = max(start, end - MOST_DECADES)
+        """The slow pass: where the answer lies, within the bounds given."""
+        start, end = _slow_range(read(self.curve()), log10(self._previous_rate()))
         low, high = self.config.min_lr, self.config.max_lr
-        start = start if low is None else max(start, log10(low))
-        end = end if high is None else min(end, log10(high))
+        if high is not None:
+            end = min(end, log10(high))
         start = min(start, end - 0.5)
+        if low is not None:
+            start = max(start, log10(low))
+            end = max(end, start + 0.5)
         return lr_ladder(10.0**start, 10.0**end, steps)
 
     def _note(self, message: str) -> None:
@@ -309,3 +213,20 @@ class Sweep:
         if reason is StopReason.COMPLETED:
             message = f"took all {len(self._loss)} steps"
         self._message = message or self._message
+
+
+def _slow_range(reading: Reading | None, last: float) -> tuple[float, float]:
+    """log10 ends of the slow pass: from before the descent to past the minimum.
+
+    When nothing fell clearly, the decades below the rate from which the loss stays high, or below
+    the `last` rate.
+    """
+    if reading is None:
+        return last - UNCLEAR, last
+    end = reading.onset + PAST_ONSET if np.isfinite(reading.onset) else last
+    if reading.signal < CLEAR_SIGNAL:
+        return end - UNCLEAR, end
+    minimum = float(reading.x[reading.lowest])
+    end = min(end, minimum + PAST_MINIMUM, reading.falls_by(0.8) + WIDEST_BASIN)
+    start = min(reading.falls_by(0.1) - BELOW_DESCENT, end - LEAST)
+    return max(start, end - MOST), end

@@ -114,8 +114,11 @@ def test_the_sweep_starts_lower_when_its_first_rates_already_diverge() -> None:
 def test_a_given_end_is_never_passed() -> None:
     curve = run(SweepConfig(max_lr=0.1), Quadratic(1e-4))
     assert curve.lr.max() == 0.1
-    curve = run(SweepConfig(min_lr=1e-3), Quadratic(1e10))
-    assert curve.lr.min() == 1e-3
+    for curvature in (1e10, 1e3, 700.0, 1.0):
+        curve = run(SweepConfig(min_lr=1e-3), Quadratic(curvature))
+        assert curve.lr.min() == 1e-3
+        curve = run(SweepConfig(max_lr=1e-3), Quadratic(curvature))
+        assert curve.lr.max() <= 1e-3
 
 
 @given(seed=st.integers(0, 200), curvature=st.floats(1e-3, 1e3))
@@ -175,6 +178,8 @@ def test_A7_without_early_stop_every_step_is_taken(early_stop: bool | None) -> N
     assert len(run(config, Quadratic(10.0))) == 60
     config = SweepConfig(min_lr=1e-3, max_lr=10.0, num_steps=60)
     assert len(run(config, Quadratic(10.0))) < 60
+    config = SweepConfig(num_steps=60, max_steps=60, early_stop=early_stop)
+    assert np.array_equal(run(config, Quadratic(1.0)).lr, lr_ladder(1e-6, 100, 60))
 
 
 @pytest.mark.parametrize("shift", [0.0, -100.0, 1e4])
