@@ -3,6 +3,7 @@
 from lrtool.callbacks.cyclical import CyclicalScheduler
 from lrtool.callbacks.early_stopping import EarlyStopping
 from lrtool.callbacks.fine_tune import FineTuneRecipe
+from lrtool.callbacks.live_curve import LiveCurve
 from lrtool.callbacks.one_cycle import OneCycleScheduler
 from lrtool.callbacks.plateau import PlateauScheduler
 from lrtool.callbacks.pruning import TrialPruning
@@ -16,6 +17,7 @@ __all__ = [
     "EarlyStopping",
     "FineTuneRecipe",
     "LRRangeTest",
+    "LiveCurve",
     "OneCycleScheduler",
     "ParamScheduler",
     "PlateauScheduler",

@@ -84,6 +84,11 @@ def sweep_bar(trainer: Trainer) -> Iterator[SweepBar]:
 
 
 def _make(trainer: Trainer) -> SweepBar:
+    watchers: Any = trainer.callbacks  # type: ignore[attr-defined]
+    for watcher in watchers:  # LiveCurve, or whoever else wants to see the steps
+        bar = watcher.sweep_bar() if hasattr(watcher, "sweep_bar") else None
+        if bar is not None:
+            return bar  # type: ignore[no-any-return]
     callback: Any = trainer.progress_bar_callback
     if callback is None or not getattr(callback, "is_enabled", False):
         return SweepBar()
