@@ -1,0 +1,46 @@
+"""Two optimizers, stepped by hand in turns: each has its own scheduler, on the common count."""
+
+from typing import Any
+
+import torch
+from torch.optim import SGD
+
+from lrtool.callbacks import OneCycleScheduler, ParamScheduler
+from lrtool.schedules import linear, one_cycle
+from support.tiny import Batch, TinyModel, tiny_loader, tiny_trainer
+
+
+class Alternating(TinyModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.used: list[list[tuple[int, float]]] = [[], []]
+
+    def configure_optimizers(self) -> Any:
+        first, *rest = self.net.children()
+        others = [p for part in rest for p in part.parameters()]
+        return [SGD(first.parameters(), lr=0.1), SGD(others, lr=0.2)]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        optimizers: Any = self.optimizers()
+        loss = self.loss(batch)
+        optimizers[batch_idx % 2].zero_grad()
+        self.manual_backward(loss)
+        rate = optimizers[batch_idx % 2].param_groups[0]["lr"]
+        self.used[batch_idx % 2].append((self.trainer.global_step, rate))
+        optimizers[batch_idx % 2].step()
+        return loss
+
+
+def test_each_scheduler_writes_to_its_own_optimizer() -> None:
+    model = Alternating()
+    callbacks = [
+        OneCycleScheduler(max_lr=0.5, total_steps=16, optimizer=0),
+        ParamScheduler(lr="linear", total_steps=16, optimizer=1),
+    ]
+    trainer = tiny_trainer(callbacks=callbacks)
+    trainer.fit(model, tiny_loader())
+    assert trainer.global_step == 16
+    cycle, line = one_cycle(max_lr=0.5, total_steps=16), linear(0.2, total_steps=16)
+    assert model.used[0] == [(step, cycle(step)) for step in range(0, 16, 2)]
+    assert model.used[1] == [(step, line(step)) for step in range(1, 16, 2)]
