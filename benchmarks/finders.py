@@ -114,15 +114,16 @@ def fastai_rules(lr: np.ndarray, loss: np.ndarray) -> dict[str, float]:
     if len(lr) < 3:
         return dict.fromkeys(names, math.nan)
     n = len(loss)
-    # valley: the longest strictly falling subsequence; a half of its length past its start
-    length, head = [1] * n, list(range(n))
+    # valley: the longest strictly falling subsequence, taken to be contiguous; half-way into it
+    length = [1] * n
     for i in range(1, n):
         for j in range(i):
             if loss[i] < loss[j] and length[i] < length[j] + 1:
-                length[i], head[i] = length[j] + 1, head[j]
+                length[i] = length[j] + 1
     end = int(np.argmax(length))
-    sections = length[end] / 3
-    valley = head[end] + int(sections) + int(sections / 2)
+    start = end - length[end] if length[end] > 1 else 0
+    sections = (end - start) / 3
+    valley = start + int(sections) + int(sections / 2)
     # slide: from the right, a window 15 wide moves left while the slopes at its ends differ
     slopes = np.gradient(loss)
     right = -1
