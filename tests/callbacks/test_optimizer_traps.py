@@ -1,0 +1,87 @@
+"""Traps of optimizers, met inside a Trainer."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
+
+from lrtool import optimizers, param_groups, schedules
+from lrtool.callbacks import FineTuneRecipe, LRRangeTest, ParamScheduler
+from lrtool.errors import UnsupportedError
+from support.tiny import TinyModel, tiny_loader, tiny_trainer
+
+WIDE = {"min_lr": 1e-5, "max_lr": 1.0, "num_steps": 40}
+
+
+def fit(name: str, *callbacks: Any, lr: float | None = None, **options: Any) -> Any:
+    model = TinyModel(lambda module: optimizers.create(name, module, lr=lr))
+    trainer = tiny_trainer(max_epochs=1, callbacks=list(callbacks), **options)
+    trainer.fit(model, tiny_loader(rows=512))
+    return trainer.optimizers[0]
+
+
+def test_T3_adabound_takes_an_applied_rate_as_its_base() -> None:
+    finder = LRRangeTest(**WIDE)
+    optimizer = fit("adabound", finder, lr=1e-6)
+    assert finder.result is not None
+    assert finder.result.applied
+    assert optimizer.base_lrs == [finder.result.lr] * len(optimizer.param_groups)
+
+
+def test_T3_adabounds_base_stays_under_a_schedule() -> None:
+    optimizer = fit("adabound", ParamScheduler(lr=schedules.linear(1e-3, total_steps=64)), lr=1e-3)
+    assert optimizer.base_lrs == [1e-3] * len(optimizer.param_groups)
+
+
+def test_T3_adafactor_is_not_swept_where_its_cap_hides_the_rate() -> None:
+    finder = LRRangeTest(num_steps=20, max_steps=60, apply=False)
+    fit("adafactor", finder)
+    assert finder.result is not None
+    assert finder.result.curve.lr.max() <= 60**-0.5
+
+
+@pytest.mark.parametrize("name", ["prodigy", "schedule_free_adamw"])
+def test_T3_a_sweep_that_says_little_is_announced(name: str) -> None:
+    reason = optimizers.capabilities(name).range_test.reason
+    with pytest.warns(UserWarning, match=reason[:30].replace("^", r"\^")):
+        fit(name, LRRangeTest(**{**WIDE, "num_steps": 5}, apply=False))
+
+
+def test_T3_rmsprop_without_momentum_bears_a_momentum_schedule() -> None:
+    plan = ParamScheduler(momentum=schedules.linear(0.5, total_steps=64, end_lr=0.9))
+    optimizer = fit("rmsprop", plan)
+    assert param_groups.get(optimizer, "momentum") == pytest.approx(0.5 + 0.4 * 63 / 64)
+
+
+def test_T3_adam_steps_at_lr_while_lightning_moves_beta1() -> None:
+    """The whole training step runs inside the optimizer's: there, too, the rate is as written."""
+    seen: list[float] = []
+
+    class Reads(TinyModel):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            seen.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+            return super().training_step(batch, batch_idx)
+
+    model = Reads(lambda module: torch.optim.Adam(module.parameters(), lr=0.01))
+    beta1 = schedules.linear(0.95, total_steps=8, end_lr=0.85)
+    trainer = tiny_trainer(max_epochs=1, callbacks=[ParamScheduler(momentum=beta1)])
+    trainer.fit(model, tiny_loader())
+    assert seen == [0.01] * 8
+    group = trainer.optimizers[0].param_groups[0]
+    assert group["lr"] == 0.01
+    assert group["beta1_product"] == pytest.approx(
+        0.95 * torch.tensor([beta1(k) for k in range(1, 8)], dtype=torch.float64).prod().item()
+    )
+
+
+def test_capabilities_see_through_lightnings_wrapper() -> None:
+    optimizer = optimizers.create("adamw", TinyModel())
+    assert optimizers.capabilities_of(LightningOptimizer(optimizer)).name == "adamw"
+
+
+def test_fine_tuning_in_several_processes_is_refused_by_name() -> None:
+    trainer: Any = SimpleNamespace(world_size=2)
+    with pytest.raises(UnsupportedError, match="world_size=2; use devices=1"):
+        FineTuneRecipe(head="head").on_fit_start(trainer, TinyModel())
