@@ -15,7 +15,12 @@ from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._borrow_step import SweepStep
 from lrtool.callbacks._borrow_val import ValidationLoss
 from lrtool.callbacks._lightning import Trainer, submodule
-from lrtool.callbacks._mute import muted_callback, muted_logger, muted_scheduler
+from lrtool.callbacks._mute import (
+    muted_callback,
+    muted_logger,
+    muted_profiler,
+    muted_scheduler,
+)
 from lrtool.snapshot import RandomState, Snapshot, Where, uninterrupted
 
 __all__ = ["Loan", "borrowed"]
@@ -118,7 +123,8 @@ def _substitutes(trainer: Trainer) -> Iterator[tuple[Any, str, Any]]:
     yield trainer, "_logger_connector", _twin_connector(trainer._logger_connector)
     yield trainer, "callbacks", [muted_callback(callback) for callback in _callbacks(trainer)]
     yield trainer, "_loggers", [muted_logger(logger) for logger in trainer.loggers]
-    yield trainer, "profiler", submodule(trainer, "profilers").PassThroughProfiler()
+    idle = muted_profiler(submodule(trainer, "profilers").PassThroughProfiler)
+    yield trainer, "profiler", idle
     yield trainer, "should_stop", False
     yield trainer, "accumulate_grad_batches", _accumulation(trainer)
     yield trainer.strategy, "lr_scheduler_configs", _muted_configs(trainer)

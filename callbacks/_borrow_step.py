@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lrtool import param_groups
+from lrtool.callbacks._borrow_batch import batch_mover, overrides
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodule
 from lrtool.errors import UnsupportedError
@@ -51,6 +52,11 @@ class SweepStep:
         self._batch_idx = 0
         self._stepped = False
         self._lr: float | None = None
+        self._to_device = batch_mover(trainer)
+        self._keyed: bool | None = None  # whether training_step takes a batch_idx
+        self._starts, self._ends = (
+            overrides(trainer, hook) for hook in ("on_train_batch_start", "on_train_batch_end")
+        )
         self._iterator = iter(data)
         self._takes_iterator = type(trainer.fit_loop._data_fetcher).__name__ == _ITERATOR_FETCHER
         self.called_back = False
@@ -102,9 +108,12 @@ class SweepStep:
             self._loop.batch_progress.is_last_batch = i == batches - 1 < accumulate - 1
             output = self._batch(i + 1, start + i)
             if output and output.get("loss") is not None:
-                losses.append(output["loss"].detach() * accumulate)
+                losses.append(output["loss"])
         self._batch_idx = start + accumulate
-        return torch.stack(losses).mean() if losses else None
+        if not losses:
+            return None
+        # Lightning has divided each by the number of batches it accumulates.
+        return losses[0] if accumulate == 1 else torch.stack(losses).mean() * accumulate
 
     def _manual(self) -> Tensor | None:
         """Batches until the optimizer has stepped; the loss its gradients came from."""
@@ -133,31 +142,31 @@ class SweepStep:
 
     def _batch(self, ready: int, batch_idx: int) -> dict[str, Any]:
         trainer, loop = self._trainer, self._loop
-        batch = None if self._takes_iterator else self._next_batch()
+        batch = None if self._takes_iterator else self._to_device(next(self._data))
         loop.batch_progress.current.ready = ready
         trainer._logger_connector.on_batch_start(batch)
         output: dict[str, Any] = {}
         if batch is None and not self._takes_iterator:
             return output
-        if self._hook("on_train_batch_start", batch, batch_idx) != -1:
-            kwargs = (
-                OrderedDict(any=self._iterator)
-                if self._takes_iterator
-                else loop._build_kwargs(OrderedDict(), batch, batch_idx)
-            )
+        if not self._starts or self._hook("on_train_batch_start", batch, batch_idx) != -1:
+            kwargs = self._arguments(batch, batch_idx)
             if self._module.automatic_optimization:
                 output = loop.automatic_optimization.run(trainer.optimizers[0], batch_idx, kwargs)
             else:
                 output = loop.manual_optimization.run(kwargs)
-            self._hook("on_train_batch_end", output, batch, batch_idx)
+            if self._ends:
+                self._hook("on_train_batch_end", output, batch, batch_idx)
         loop._results.batch = None
         return output
 
-    def _next_batch(self) -> Any:
-        trainer = self._trainer
-        batch = trainer.precision_plugin.convert_input(next(self._data))
-        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
-        return self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+    def _arguments(self, batch: Any, batch_idx: int) -> "OrderedDict[str, Any]":
+        """What training_step is called with; its signature is read once."""
+        if self._takes_iterator:
+            return OrderedDict(any=self._iterator)
+        if self._keyed is None:
+            names = self._loop._build_kwargs(OrderedDict(), batch, batch_idx)
+            self._keyed = "batch_idx" in names
+        return OrderedDict(batch=batch, **({"batch_idx": batch_idx} if self._keyed else {}))
 
     def _hook(self, name: str, *args: Any) -> Any:
         return self._call._call_lightning_module_hook(self._trainer, name, *args)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lrtool.callbacks._borrow_batch import batch_mover
 from lrtool.callbacks._borrow_data import private_loader
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.errors import ArgumentError, UnsupportedError
@@ -74,16 +75,10 @@ class ValidationLoss:
         twin = copy(combined)
         twin.flattened = [private_loader(loader) for loader in combined.flattened]
         twin._iterator = None
-        batches = [self._to_device(batch) for batch, _, _ in islice(iter(twin), num_batches)]
+        to_device = batch_mover(self._trainer)
+        batches = [to_device(batch) for batch, _, _ in islice(iter(twin), num_batches)]
         twin.reset()
         return batches
-
-    def _to_device(self, batch: Any) -> Any:
-        trainer = self._trainer
-        module: Any = trainer.lightning_module
-        batch = trainer.precision_plugin.convert_input(batch)
-        batch = module._on_before_batch_transfer(batch, dataloader_idx=0)
-        return self._call._call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
 
     @contextmanager
     def _validating(self) -> Iterator[Any]:
