@@ -187,10 +187,13 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Write this step's rates."""
-        schedule = self._stage_schedule
-        assert schedule is not None
-        step = trainer.global_step - self.records[-1].step
-        self._write(trainer, schedule(step))
+        self._write_step(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write the next step's rates, for a monitor that reads before this callback's turn."""
+        self._write_step(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give the layers back."""
@@ -289,6 +292,7 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
             result=result,
         )  # fmt: skip
         self.records.append(record)
+        self._write_step(trainer)
         _log.info(str(record))
         _warn_of_cut_cycle(stage, schedule, horizon)
 
@@ -328,6 +332,10 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         horizon = _with_rates(horizon, (last.lr, last.min_lr, last.max_lr))
         self._stage_schedule = schedule = resolve(stage.schedule, horizon)
         self.records[-1] = replace(last, steps=horizon.total_steps, schedule=repr(schedule))
+
+    def _write_step(self, trainer: Trainer) -> None:
+        assert self._stage_schedule is not None
+        self._write(trainer, self._stage_schedule(trainer.global_step - self.records[-1].step))
 
     def _write(self, trainer: Trainer, lr: float) -> None:
         param_groups.set_value(trainer.optimizers[self.optimizer], "lr", lr, self._shares)

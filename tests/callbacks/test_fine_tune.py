@@ -250,6 +250,20 @@ def active_schedule_matches(callback: FineTuneRecipe, tops: list[float]) -> bool
     return [schedule(step) for step in range(begin, len(tops))] == tops[begin:]
 
 
+def test_a_monitor_before_it_reads_the_rate_of_the_step() -> None:
+    class Monitor(pl.Callback):
+        def __init__(self) -> None:
+            self.tops: list[float] = []
+
+        def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+            self.tops.append(param_groups.get(trainer.optimizers[0], "lr") or 0.0)
+
+    monitor, callback, trace = Monitor(), recipe(measure=False), Trace()
+    trainer = tiny_trainer(max_epochs=3, callbacks=[monitor, callback, trace])
+    trainer.fit(Net(), loader())
+    assert monitor.tops == [max(rates) for rates in trace.lrs]
+
+
 def test_a_cut_cycle_is_remarked() -> None:
     with pytest.warns(UserWarning, match=r"cut after 50% of its length"):
         fit(Net(), recipe(cycle_len=1, cycle_mult=2, measure=False), epochs=3)
