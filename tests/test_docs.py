@@ -45,6 +45,26 @@ def test_python_blocks_run(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_names_in_the_text_exist(page: Path) -> None:
+    for name in re.findall(r"`(lrtool(?:\.\w+)+)", page.read_text(encoding="utf-8")):
+        resolve(name)
+
+
+def resolve(name: str) -> object:
+    """The module or attribute of a dotted name."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return getattr(resolve(module), attribute)
+
+
+def test_a_name_that_does_not_exist_is_found() -> None:
+    with pytest.raises(AttributeError, match="plot_everything"):
+        resolve("lrtool.plotting.plot_everything")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_exist(page: Path) -> None:
     for block in blocks(page):
         if block.language == "bash":

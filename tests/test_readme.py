@@ -44,6 +44,13 @@ def test_links_lead_somewhere() -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
+def test_files_it_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:\w+/)+\w*\.?\w*)`", page.read_text(encoding="utf-8"))
+    missing = [name for name in named if name != "site/" and "NAME" not in name and not (ROOT / name).exists()]
+    assert not missing
+
+
 def test_contributing_is_four_commands() -> None:
     (commands, *_) = [block for block in blocks(CONTRIBUTING) if block.language == "bash"]
     assert len(commands.text.splitlines()) == 4
