@@ -47,7 +47,11 @@ def test_links_lead_somewhere() -> None:
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
 def test_files_it_names_exist(page: Path) -> None:
     named = re.findall(r"`((?:\w+/)+\w*\.?\w*)`", page.read_text(encoding="utf-8"))
-    missing = [name for name in named if name != "site/" and "NAME" not in name and not (ROOT / name).exists()]
+    missing = [
+        name
+        for name in named
+        if name != "site/" and "NAME" not in name and not (ROOT / name).exists()
+    ]
     assert not missing
 
 
