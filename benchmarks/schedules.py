@@ -313,22 +313,28 @@ def _show_speed(stored: dict[str, Stored]) -> None:
 
 
 def _show_budget(stored: dict[str, Stored]) -> None:
-    print("\n| task | measured one-cycle over the best tuned | best is | "
-          + " | ".join(f"default {shape}" for shape in THEIRS) + " |")  # fmt: skip
-    print("|---|---|---|" + "---|" * len(THEIRS))
+    columns = (
+        "task", "measured one-cycle over the best tuned", "share of the improvement lost",
+        "best is", *(f"over default {shape}" for shape in THEIRS),
+    )  # fmt: skip
+    print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     ratios: list[float] = []
-    wins = {shape: [] for shape in THEIRS}  # type: dict[str, list[float]]
+    lost: list[float] = []
+    over: dict[str, list[float]] = {shape: [] for shape in THEIRS}
     for name, one in stored.items():
         ours = one.last("measured/one_cycle/max_lr")
-        best = {shape: one.tuned(shape)[0] for shape in THEIRS}
-        champion = min(best, key=lambda shape: best[shape])
-        ratios.append(ours / best[champion])
+        tuned = {shape: one.tuned(shape)[0] for shape in THEIRS}
+        champion = min(tuned, key=lambda shape: tuned[shape])
+        best = tuned[champion]
+        ratios.append(ours / best)
+        lost.append((ours - best) / (one.before - best))
         for shape in THEIRS:
-            wins[shape].append(ours / one.last(f"default/{shape}"))
-        cells = [f"{wins[shape][-1]:.3f}" for shape in THEIRS]
-        print(f"| {name} | {ratios[-1]:.3f} | {champion} | {' | '.join(cells)} |")
-    means = [f"{_mean(wins[shape]):.3f}" for shape in THEIRS]
-    print(f"| geometric mean | {_mean(ratios):.3f} | | {' | '.join(means)} |")
+            over[shape].append(ours / one.last(f"default/{shape}"))
+        cells = [f"{over[shape][-1]:.3f}" for shape in THEIRS]
+        print(f"| {name} | {ratios[-1]:.3f} | {lost[-1]:.3f} | {champion} | {' | '.join(cells)} |")
+    means = [f"{_mean(over[shape]):.3f}" for shape in THEIRS]
+    summary = f"{_mean(ratios):.3f} | {np.mean(lost):.3f} (median {np.median(lost):.3f})"
+    print(f"| mean (geometric for ratios) | {summary} | | {' | '.join(means)} |")
 
 
 def _show_shapes(stored: dict[str, Stored]) -> None:
