@@ -24,6 +24,7 @@ from lrtool.result import RangeTestResult
 from lrtool.suggest import suggest
 
 CURVES = Path(__file__).parents[1] / "curves"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 Draw = Callable[[Any], object]
 THEMES = ("light", "dark")
 OPTIMIZERS = dict.fromkeys(("scaled", "raw-pixels", "periodic", "diverged-at-start"), "SGD")
@@ -63,10 +64,20 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def reading(found: re.Match[str]) -> str:
         return f"```text\n{fill(str(_result(found[1]).suggestion), 74)}\n```"
 
+    markdown = re.sub(
+        r"^\{\{ results \}\}$", lambda _: _measurements(), markdown, flags=re.MULTILINE
+    )
     markdown = re.sub(r"^```formula\n(.*?)^```$", _block, markdown, flags=re.MULTILINE | re.DOTALL)
     markdown = re.sub(r"(?<![\w$])\$([^$\n`]+)\$(?!\w)", _inline, markdown)
     markdown = re.sub(r"!\[([^\]]*)\]\(figure:([\w-]+)\)", picture, markdown)
     return re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
+
+
+def _measurements() -> str:
+    """The last results of every benchmark, one heading deeper, without links into the repository."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
+    text = re.sub(r"^#", "##", "\n\n".join(texts), flags=re.MULTILINE)
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
 def _block(found: re.Match[str]) -> str:
