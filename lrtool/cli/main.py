@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.traceback:
             raise
         return _complain(str(error))
-    except KeyboardInterrupt:
-        return _interrupted()
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(str(interrupt))
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit(1)
             return _interrupted()
@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return OK
 
 
-def _interrupted() -> int:
-    print("lrtool: interrupted; nothing half-written was left", file=sys.stderr)
+def _interrupted(more: str = "") -> int:
+    said = more or "nothing half-written was left"
+    print(f"lrtool: interrupted; {said}", file=sys.stderr)
     return INTERRUPTED
 
 

@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> None:
         page = _page(result, out)
     if arguments.json:
         print_json(_numbers(result, str(page)))
-        return
-    _show(result)
-    show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+    else:
+        _show(result)
+        show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
     if not result.finished:
-        show("interrupted: the same command goes on from here")
+        raise KeyboardInterrupt("the same command goes on from here")
 
 
 def _search(

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -195,26 +194,56 @@ def test_ascii_terminals_get_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.stdout.isascii()
 
 
-def test_ctrl_c_is_clean(tmp_path: Path) -> None:
-    """The first Ctrl-C ends a range test with code 130, no traceback and no file."""
-    (tmp_path / "slow.py").write_text(
-        f"import sys, time\nsys.path.insert(0, {str(TESTS)!r})\n{targets.GOOD}\n"
-        "class Slow(TinyModel):\n    def training_step(self, *batch):\n"
-        "        print('step', file=sys.stderr, flush=True)\n        time.sleep(0.2)\n"
-        "        return super().training_step(*batch)\n\n"
-        "def slow():\n    return Slow, tiny_loader()\n"
-    )
+SLOW = f"""
+import sys, time
+sys.path.insert(0, {str(TESTS)!r})
+{targets.GOOD}
+class Slow(TinyModel):
+    def training_step(self, *batch):
+        print("step", file=sys.stderr, flush=True)
+        time.sleep(0.01)
+        return super().training_step(*batch)
+
+    def validation_step(self, *batch):
+        print("check", file=sys.stderr, flush=True)
+        super().validation_step(*batch)
+
+def slow():
+    return Slow, (tiny_loader(), tiny_loader(16))
+"""
+
+
+def interrupted(folder: Path, *words: str, at: str) -> tuple[int, str]:
+    """Run a command, send Ctrl-C at the first line `at`; its exit code and errors."""
+    (folder / "slow.py").write_text(SLOW)
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrtool", "range-test", "slow.py:slow", "--out", "o"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "lrtool", *words], cwd=folder, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
-    while "step" not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    with process:
+        while at not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
     assert "Traceback" not in errors
-    assert "interrupted" in errors
+    return process.returncode, errors
+
+
+def test_ctrl_c_ends_a_range_test_without_a_file(tmp_path: Path) -> None:
+    code, errors = interrupted(tmp_path, "range-test", "slow.py:slow", "--out", "o", at="step")
+    assert code == 130
+    assert "nothing half-written" in errors
     assert not (tmp_path / "o").exists()
+
+
+def test_ctrl_c_ends_a_search_that_then_goes_on(tmp_path: Path) -> None:
+    words = ("tune", "slow.py:slow", "--max-epochs", "3", "--trials", "2", "--json")
+    code, errors = interrupted(tmp_path, *words, at="check")  # only trials validate
+    assert code == 130
+    assert "goes on from here" in errors
+    (tmp_path / "slow.py").write_text(SLOW.replace("0.01", "0"))
+    done = shell(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    finished = [trial for trial in json.loads(done.stdout)["trials"] if trial["value"] is not None]
+    assert len(finished) == 2
