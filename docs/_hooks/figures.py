@@ -64,20 +64,24 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def reading(found: re.Match[str]) -> str:
         return f"```text\n{fill(str(_result(found[1]).suggestion), 74)}\n```"
 
-    markdown = re.sub(
-        r"^\{\{ results \}\}$", lambda _: _measurements(), markdown, flags=re.MULTILINE
-    )
     markdown = re.sub(r"^```formula\n(.*?)^```$", _block, markdown, flags=re.MULTILINE | re.DOTALL)
     markdown = re.sub(r"(?<![\w$])\$([^$\n`]+)\$(?!\w)", _inline, markdown)
     markdown = re.sub(r"!\[([^\]]*)\]\(figure:([\w-]+)\)", picture, markdown)
-    return re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
+    return markdown.replace("{{ all results }}", _measurements())
 
 
 def _measurements() -> str:
-    """The last results of every benchmark, one heading deeper, without links into the repository."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
-    text = re.sub(r"^#", "##", "\n\n".join(texts), flags=re.MULTILINE)
-    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
+    """The last results of all benchmarks, their headings one deeper, links into the code undone."""
+    return "\n\n".join(_deeper(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.md")))
+
+
+def _deeper(text: str) -> str:
+    pieces = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
+    for index in range(0, len(pieces), 2):  # between the blocks of code
+        deeper = re.sub(r"^#", "##", pieces[index], flags=re.MULTILINE)
+        pieces[index] = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", deeper)
+    return "".join(pieces)
 
 
 def _block(found: re.Match[str]) -> str:
