@@ -507,10 +507,20 @@ def test_an_optimizer_that_is_not_there_is_refused() -> None:
 # -- preview ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
-def test_preview_is_what_training_does(accumulate: int) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"accumulate_grad_batches": 3},
+        {"limit_train_batches": 5},
+        {"limit_train_batches": 0.7},
+        {"overfit_batches": 3},
+        {"max_steps": 9},
+    ],
+)
+def test_preview_is_what_training_does(limits: dict[str, Any]) -> None:
     scheduler, recorder = OneCycleScheduler(max_lr=0.1, weight_decay=linear(0.5, 16)), Recorder()
-    trainer = tiny_trainer(callbacks=[scheduler, recorder], accumulate_grad_batches=accumulate)
+    trainer = tiny_trainer(callbacks=[scheduler, recorder], **limits)
     model = TinyModel(sgd_groups())
     shown = scheduler.preview(trainer, model, tiny_loader())
     trainer.fit(model, tiny_loader())
