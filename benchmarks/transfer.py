@@ -102,7 +102,7 @@ class Transfer:
 
 
 def conv() -> tuple[nn.Module, nn.Module]:
-    """Four convolutions: deep enough that a few images a class do not train it well from scratch."""
+    """Four convolutions: too many for a few images a class to train well from scratch."""
 
     def block(inside: int, outside: int) -> nn.Module:
         layer = nn.Conv2d(inside, outside, 3, padding=1)
