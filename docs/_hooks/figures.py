@@ -65,23 +65,27 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"```text\n{fill(str(_result(found[1]).suggestion), 74)}\n```"
 
     markdown = re.sub(r"^```formula\n(.*?)^```$", _block, markdown, flags=re.MULTILINE | re.DOTALL)
-    markdown = re.sub(r"(?<![\w$])\$([^$\n`]+)\$(?!\w)", _inline, markdown)
+    markdown = _beside_code(partial(re.sub, r"(?<![\w$])\$([^$\n`]+)\$(?!\w)", _inline), markdown)
     markdown = re.sub(r"!\[([^\]]*)\]\(figure:([\w-]+)\)", picture, markdown)
     markdown = re.sub(r"^\{\{ ([\w-]+) \}\}$", reading, markdown, flags=re.MULTILINE)
     return markdown.replace("{{ all results }}", _measurements())
 
 
+def _beside_code(change: Callable[[str], str], text: str) -> str:
+    """`text` with everything changed but its blocks of code."""
+    pieces = re.split(r"(^ *```.*?^ *```$)", text, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if index % 2 else change(part) for index, part in enumerate(pieces))
+
+
 def _measurements() -> str:
     """The last results of all benchmarks, their headings one deeper, links into the code undone."""
-    return "\n\n".join(_deeper(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.md")))
+    texts = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
+    return "\n\n".join(_beside_code(_deeper, text) for text in texts)
 
 
 def _deeper(text: str) -> str:
-    pieces = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
-    for index in range(0, len(pieces), 2):  # between the blocks of code
-        deeper = re.sub(r"^#", "##", pieces[index], flags=re.MULTILINE)
-        pieces[index] = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", deeper)
-    return "".join(pieces)
+    text = re.sub(r"^#", "##", text, flags=re.MULTILINE)
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
 def _block(found: re.Match[str]) -> str:
