@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import erf, inf, isfinite, log, pi, sqrt
-from statistics import NormalDist
+from math import erf, inf, log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,8 @@ def propose(
 ) -> dict[str, Any]:
     r"""The parameters that maximize EI(x) p(x)^strength.
 
-    EI is the expected improvement under a Gaussian process with a Matérn 5/2 kernel on ranks turned
-    into normal scores, which makes diverged trials simply the worst.
+    EI is the expected improvement under a Gaussian process with a Matérn 5/2 kernel; losses above
+    the median are cut off, which makes diverged trials merely bad.
 
     Args:
         priors: parameter name -> prior.
@@ -157,11 +156,18 @@ class _Model:
 
 
 def _scores(losses: Sequence[float]) -> FloatArray:
-    """Normal scores of the ranks, low for a low loss; ties share theirs."""
-    values = np.array([loss if isfinite(loss) else inf for loss in losses])
-    ranks = np.array([np.mean(np.flatnonzero(np.sort(values) == v)) for v in values])
-    normal = NormalDist()
-    return np.array([normal.inv_cdf((rank + 0.5) / len(values)) for rank in ranks])
+    """Losses with mean 0 and deviation 1; above the median no further than the best is below it.
+
+    How bad a bad trial was says nothing of where the best one is, and a diverged one may be
+    arbitrarily bad.
+    """
+    values = np.array(losses)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.zeros(len(values))
+    median = float(np.median(finite))
+    clipped = np.minimum(values, median + (median - float(finite.min())))
+    return np.asarray((clipped - clipped.mean()) / (clipped.std() + 1e-12))
 
 
 def _kernel(a: FloatArray, b: FloatArray, lengths: FloatArray) -> FloatArray:

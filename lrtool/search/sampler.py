@@ -84,7 +84,7 @@ class PriorSampler(BaseSampler):
         pick: trial 0, name -> value; each prior's centre by default.
         explore: the parameter in which to step out when the best trial is the outermost one.
         n_design: trials before the base sampler takes over, the pick included;
-            by default 4 for "pibo" and
+            by default 3 for "pibo" and
             "priorband", else max(4, 2 x parameters).
         beta: strength of the prior; at trial n its exponent is beta / n.
         n_candidates: K, proposals a trial.
@@ -106,7 +106,7 @@ class PriorSampler(BaseSampler):
         pick: Mapping[str, Any] | None = None,
         explore: str | None = None,
         n_design: int | None = None,
-        beta: float = 10.0,
+        beta: float = 5.0,
         n_candidates: int = 8,
     ) -> None:
         if isinstance(base, str):
@@ -125,7 +125,7 @@ class PriorSampler(BaseSampler):
             self._make = base
         self._base = base if isinstance(base, BaseSampler) else None
         self._pick = dict(pick or {})
-        default = 4 if self._own else max(4, 2 * len(self._priors))
+        default = 3 if self._own else max(4, 2 * len(self._priors))
         self._n_design = default if n_design is None else n_design
         self._explore = explore
         integer(1, n_design=self._n_design)
