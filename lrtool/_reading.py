@@ -113,9 +113,9 @@ def read(curve: LossCurve) -> Reading | None:
     assert curve.passes is not None
     if len(curve) == 0:
         return None
-    starts = {int(k): float(curve.lr[curve.passes == k][0]) for k in np.unique(curve.passes)}
-    last = starts[max(starts)]
-    main = np.isin(curve.passes, [k for k, start in starts.items() if start == last])
+    last_pass = curve.passes == curve.passes.max()
+    main = curve.range_index == curve.range_index[last_pass][0]
+    last = float(curve.lr[main][0])
     usable = np.isfinite(curve.loss)
     count = int((main & usable).sum())
     if count < FEWEST:
@@ -136,7 +136,7 @@ def read(curve: LossCurve) -> Reading | None:
     cut = np.minimum(y, base + max(0.5 * drop, 3 * sigma))
     fit = local_line(x, cut, width=WIDTH)
     error = np.hypot(fit.spread * sigma, base_error)
-    ladder = np.log10(curve.lr[curve.passes == max(starts)])
+    ladder = np.log10(curve.lr[last_pass])
     density = (len(ladder) - 1) / max(float(ladder[-1] - ladder[0]), 1e-9)
     return Reading(
         fit.x, fit.value, fit.slope, error, base, sigma, float(ladder[-1]), float(density)

@@ -59,20 +59,30 @@ class LossCurve:
             object.__setattr__(self, name, array)
 
     @cached_property
+    def range_index(self) -> IntArray:
+        """(n,) which range each step belongs to, in the order they were first swept.
+
+        Passes that start at the same rate sweep the same range.
+        """
+        assert self.passes is not None
+        known: dict[float, int] = {}
+        out = np.zeros(len(self.lr), dtype=np.int64)
+        for index in np.unique(self.passes):
+            here = self.passes == index
+            out[here] = known.setdefault(float(self.lr[here][0]), len(known))
+        return out
+
+    @cached_property
     def smoothed(self) -> FloatArray:
         """(n,) losses smoothed over log LR without lag; NaN where the raw loss is not finite.
 
         Every range swept is smoothed by itself, passes over the same range together. Losses far
         above the start are cut first: an explosion would swell everything within a decade of it.
         """
-        assert self.passes is not None
-        starts = np.zeros(len(self.lr))
-        for index in np.unique(self.passes):
-            starts[self.passes == index] = self.lr[self.passes == index][0]
         out = np.full(len(self.lr), np.nan)
         with np.errstate(over="ignore", invalid="ignore"):  # losses near the largest float
-            for start in np.unique(starts):
-                here = starts == start
+            for index in np.unique(self.range_index):
+                here = self.range_index == index
                 out[here] = smooth(self.lr[here], _without_explosion(self.loss[here]))
         return out
 

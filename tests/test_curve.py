@@ -71,6 +71,12 @@ def test_passes_over_one_range_are_smoothed_together_and_other_ranges_apart() ->
     np.testing.assert_allclose(curve.smoothed[50:], 2.0)
 
 
+def test_passes_that_start_at_one_rate_sweep_one_range() -> None:
+    lr = np.array([1.0, 2.0, 0.5, 0.7, 1.0, 3.0, 0.5])
+    curve = LossCurve(lr, np.ones(7), passes=np.array([0, 0, 1, 1, 2, 2, 3]))
+    assert curve.range_index.tolist() == [0, 0, 1, 1, 0, 0, 1]
+
+
 def test_without_explosion_it_is_plain_smoothing() -> None:
     curve = curve_with(noise=0.05, high=-1.5)
     assert np.array_equal(curve.smoothed, smooth(curve.lr, curve.loss))
