@@ -8,8 +8,15 @@ __all__ = ["line", "window"]
 
 
 def line(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
-    """The smoothed loss at each distinct rate, from low to high."""
+    """The smoothed loss at each distinct rate, from low to high.
+
+    Where ranges overlap the last one speaks: it is the finest, and the pick was read off it.
+    """
     finite = np.isfinite(curve.smoothed)
+    if finite.any():
+        last = finite & (curve.range_index == curve.range_index[finite][-1])
+        low, high = curve.lr[last].min(), curve.lr[last].max()
+        finite &= last | (curve.lr < low) | (curve.lr > high)
     lr, first = np.unique(curve.lr[finite], return_index=True)
     return lr, curve.smoothed[finite][first]
 
