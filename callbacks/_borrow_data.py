@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from copy import copy, deepcopy
 from typing import Any
 
-from torch.utils.data import DataLoader, IterableDataset
+import torch
+from torch.utils.data import DataLoader, IterableDataset, Sampler
 
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.snapshot import Snapshot
@@ -18,6 +19,7 @@ __all__ = ["SweepData", "dataset_parts", "private_loader"]
 
 _INNER = ("dataset", "datasets", "sampler", "batch_sampler", "collate_fn")
 _MANY_WRAPS = 50
+_MOVING = ("generator", "sampler", "batch_sampler")
 
 
 class SweepData:
@@ -126,15 +128,40 @@ def private_loader(loader: Any) -> Any:
         return loader
     twin = copy(loader)
     attributes = vars(twin)
-    moving: Any = {
-        name: attributes[name]
-        for name in ("sampler", "batch_sampler", "generator")
-        if name in attributes
-    }
-    attributes.update(deepcopy(moving, {id(loader.dataset): loader.dataset}))
+    made: dict[int, Any] = {id(loader.dataset): loader.dataset}
+    attributes.update(
+        {name: _moving(attributes[name], made) for name in _MOVING if name in attributes}
+    )
     attributes.update(_iterator=None, persistent_workers=False)
     if "next_iter_state" in attributes:  # a loader that resumes would resume here too
         attributes["next_iter_state"] = None
+    return twin
+
+
+def _moving(part: Any, made: dict[int, Any]) -> Any:
+    """A copy of a sampler or generator that draws as the original would.
+
+    Args:
+        part: torch's samplers are copied without their data, which they only read; others wholly.
+            One that cannot be copied is shared: what it counts and draws is put back at the end.
+        made: the copies so far, by the original's id.
+    """
+    if id(part) in made:
+        return made[id(part)]
+    if isinstance(part, torch.Generator):
+        twin: Any = torch.Generator(part.device)
+        twin.set_state(part.get_state())
+    elif isinstance(part, Sampler) and type(part).__module__.startswith("torch."):
+        twin = copy(part)
+        for name in _MOVING:
+            if name in vars(part):
+                setattr(twin, name, _moving(vars(part)[name], made))
+    else:
+        try:
+            return deepcopy(part, made)
+        except (TypeError, AttributeError, RuntimeError, NotImplementedError):
+            return part
+    made[id(part)] = twin
     return twin
 
 

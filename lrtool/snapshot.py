@@ -23,6 +23,8 @@ from lrtool._check import one_of
 __all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
 
 Where: TypeAlias = Literal["cpu", "device"]
+# Below torch 2.3 there is only CUDA's, which later derives from this one.
+_SCALER: Any = getattr(torch.amp, "GradScaler", torch.cuda.amp.GradScaler)
 _CODE = (FunctionType, MethodType, ModuleType)
 _LEAVES = (int, float, complex, str, bytes, bool, type(None), type, torch.dtype, torch.device)
 
@@ -255,4 +257,4 @@ def _generator(thing: object) -> tuple[Callable[[Any], object], Any] | None:
 
 
 def _is_scaler(thing: object) -> bool:
-    return isinstance(thing, torch.amp.GradScaler)
+    return isinstance(thing, _SCALER)

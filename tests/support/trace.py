@@ -5,6 +5,7 @@ counters, a metric fed by hand, a buffer that no checkpoint holds, and logs all 
 """
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -209,6 +210,14 @@ class ShuffledBatches:
         yield from order.reshape(-1, BATCH).tolist()
 
 
+class Uncopyable(ShuffledBatches):
+    """Holds something that no one can copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
 def to_dict(items: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     return {"x": torch.stack([x for x, _ in items]), "y": torch.stack([y for _, y in items])}
 
@@ -230,6 +239,7 @@ LOADERS: dict[str, Callable[[], Any]] = {
         table(),
         batch_sampler=ShuffledBatches(),
     ),
+    "sampler that cannot be copied": lambda: DataLoader(table(), batch_sampler=Uncopyable()),
     "dataset that draws and counts": lambda: DataLoader(Drawing(), BATCH, shuffle=True),
     "iterable dataset": lambda: DataLoader(Stream(), BATCH),
     "iterable dataset with a position": lambda: DataLoader(CountingStream(), BATCH),
