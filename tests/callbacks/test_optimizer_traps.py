@@ -12,7 +12,7 @@ from lrtool.callbacks import FineTuneRecipe, LRRangeTest, ParamScheduler
 from lrtool.errors import UnsupportedError
 from support.tiny import TinyModel, tiny_loader, tiny_trainer
 
-WIDE = {"min_lr": 1e-5, "max_lr": 1.0, "num_steps": 40}
+WIDE: dict[str, Any] = {"min_lr": 1e-5, "max_lr": 1.0, "num_steps": 40}
 
 
 def fit(name: str, *callbacks: Any, lr: float | None = None, **options: Any) -> Any:
