@@ -42,7 +42,7 @@ def test_at_most_1_percent_lost_at_no_more_than_60_percent_of_the_epochs(
 @pytest.mark.parametrize("half", ["dev", "report"])
 def test_one_cycle_runs_are_not_stopped_before_they_win(benchmark: ModuleType, half: str) -> None:
     several = benchmark.load(half, "one_cycle", 5)
-    assert len(several) == 5
+    assert len(several) >= 4
     runs = [run for group in several.values() for run in group]
     for name in ("lrtool, defaults + restore_best", benchmark.NAME):
         _, share = benchmark.measure(benchmark.RULES[name], runs)
