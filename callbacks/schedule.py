@@ -15,6 +15,7 @@ from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.callbacks._skips import SkipCounter
 from lrtool.callbacks._writer import Writer
 from lrtool.durations import Duration, DurationLike
+from lrtool.optimizers import guard
 from lrtool.param_groups import Knob
 from lrtool.result import RangeTestResult
 from lrtool.schedules import Schedule, ScheduleLike
@@ -141,9 +142,10 @@ class ParamScheduler(Callback):
             self._reset()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse a rival before anything is computed."""
+        """Refuse a rival before anything is computed; close the optimizer's known traps."""
+        optimizer = guard(self._optimizer(trainer))
         if self.schedules_lr:
-            refuse_rivals(self, trainer, self._optimizer(trainer))
+            refuse_rivals(self, trainer, optimizer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a run of unknown length, before the first step."""

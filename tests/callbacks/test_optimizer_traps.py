@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import pytorch_optimizer
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 
@@ -33,6 +34,17 @@ def test_T3_adabound_takes_an_applied_rate_as_its_base() -> None:
 def test_T3_adabounds_base_stays_under_a_schedule() -> None:
     optimizer = fit("adabound", ParamScheduler(lr=schedules.linear(1e-3, total_steps=64)), lr=1e-3)
     assert optimizer.base_lrs == [1e-3] * len(optimizer.param_groups)
+
+
+def test_T3_an_adabound_built_by_hand_is_guarded_by_any_of_the_callbacks() -> None:
+    def build(module: TinyModel) -> Any:
+        return pytorch_optimizer.AdaBound(module.parameters(), lr=1e-3)
+
+    for callback in (ParamScheduler(lr=1e-4), LRRangeTest(**WIDE)):
+        trainer = tiny_trainer(max_epochs=1, callbacks=[callback])
+        trainer.fit(TinyModel(build), tiny_loader(rows=512))
+        saved = trainer.optimizers[0].state_dict()["param_groups"][0]
+        assert saved["base_lr"] == trainer.optimizers[0].base_lrs[0]  # type: ignore[attr-defined]
 
 
 def test_T3_adafactor_is_not_swept_where_its_cap_hides_the_rate() -> None:
