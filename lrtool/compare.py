@@ -7,13 +7,13 @@ from html import escape
 from lrtool.curve import LossCurve
 from lrtool.suggest import SUGGESTERS, Suggester, Suggestion, suggest
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["SuggestionTable", "compare"]
 
 _COLUMNS = ("suggester", "lr", "min_lr", "max_lr", "80% interval", "status")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SuggestionTable:
     """Suggestions by suggester; prints as a table, in a notebook too.
 
     Args:
@@ -52,7 +52,7 @@ def compare(
     suggesters: Mapping[str, Suggester] | None = None,
     *,
     optimizer: str | None = None,
-) -> Comparison:
+) -> SuggestionTable:
     """Ask every suggester about one curve.
 
     Args:
@@ -68,7 +68,7 @@ def compare(
     """
     found = {name: suggest(curve, name, optimizer=optimizer) for name in SUGGESTERS}
     found |= {name: mine(curve) for name, mine in (suggesters or {}).items()}
-    return Comparison(found)
+    return SuggestionTable(found)
 
 
 def _row(name: str, found: Suggestion) -> tuple[str, ...]:

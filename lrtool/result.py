@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrtool.compare import Comparison, compare
+from lrtool.compare import SuggestionTable, compare
 from lrtool.curve import LossCurve
 from lrtool.errors import FileFormatError
 from lrtool.suggest import Suggester, Suggestion
@@ -90,7 +90,7 @@ class RangeTestResult:
             diagnosis=tuple(data["diagnosis"]),
         )
 
-    def compare(self, suggesters: Mapping[str, Suggester] | None = None) -> Comparison:
+    def compare(self, suggesters: Mapping[str, Suggester] | None = None) -> SuggestionTable:
         """Every suggester's answer to the same curve, and your own by name, as a table."""
         return compare(self.curve, suggesters, optimizer=self.context.get("optimizer"))
 
