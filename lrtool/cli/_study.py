@@ -57,7 +57,9 @@ def _storage(url: str) -> "BaseStorage":
 
 def _file(path: str) -> str:
     if not Path(path).is_file():
-        raise FileFormatError("there is no such file; lrtool tune and demo write study.journal")
+        raise FileFormatError(
+            "there is no such file; lrtool tune writes study.journal into its folder"
+        )
     return path
 
 

@@ -30,7 +30,7 @@ def run(settings: Settings, *, command: str) -> dict[str, Any]:
         Every number that was printed, as plain JSON values.
     """
     start = perf_counter()
-    settings.out.mkdir(parents=True, exist_ok=True)
+    settings.clear()
     with quiet():
         result = _first(settings)
         trainings = _second(settings, result)

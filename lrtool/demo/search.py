@@ -46,7 +46,7 @@ def search_measured(settings: Settings, result: RangeTestResult) -> Search:
         seed=settings.seed,
         storage=settings.journal,
         study_name="measured prior",
-        out_dir=settings.out / "trials",
+        out_dir=settings.checkpoints,
         keep="best",
         trainer_kwargs=settings.trainer_kwargs(),
     )

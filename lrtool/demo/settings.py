@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 __all__ = ["Settings"]
@@ -33,7 +34,22 @@ class Settings:
     @property
     def journal(self) -> Path:
         """The file that both studies live in."""
-        return self.out / "study.journal"
+        return self.out / "demo.journal"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the best trial's weights."""
+        return self.out / "demo-trials"
+
+    def clear(self) -> None:
+        """Make the folder; drop what an earlier demo searched, so that this one measures anew."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        rmtree(self.checkpoints, ignore_errors=True)
+        for path in self.out.glob(f"{self.journal.name}*"):
+            if path.is_dir():
+                rmtree(path)
+            else:
+                path.unlink()
 
     def trainer_kwargs(self) -> dict[str, Any]:
         """Options of every Trainer here: on the CPU, silent, writing nothing outside `out`."""

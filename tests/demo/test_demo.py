@@ -43,18 +43,29 @@ def test_it_writes_one_folder_and_prints_what_it_measured(
     json.dumps(numbers)
 
 
-def test_both_searches_live_in_the_journal(tmp_path: Path) -> None:
+def test_run_twice_it_measures_again_and_finds_the_same(tmp_path: Path) -> None:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     settings = short(tmp_path)
-    numbers = run(settings, command="lrtool demo")
+    first, second = (run(settings, command="lrtool demo") for _ in range(2))
     storage = JournalStorage(JournalFileBackend(str(settings.journal)))
-    for name, one in numbers["search"].items():
+    for name, one in second["search"].items():
         study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == settings.trials
         assert study.best_value == one["best_value"]
+    first.pop("seconds")
+    second.pop("seconds")
+    assert first == second
+
+
+def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
+    settings = short(tmp_path)
+    settings.out.mkdir()
+    (settings.out / "study.journal").write_text("somebody's work")
+    settings.clear()
+    assert [path.name for path in settings.out.iterdir()] == ["study.journal"]
 
 
 def test_both_trainings_see_the_same_batches_from_the_same_weights() -> None:
