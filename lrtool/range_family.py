@@ -51,7 +51,7 @@ def range_family(
     ((name, values),) = given.items()
     require(len(set(values)) == len(values) > 0, f"values of {name} that differ", values=values)
     for value in values:
-        non_negative(**{name: value})
+        non_negative("", **{name: value})
         require(name != "momentum" or value < 1, "momentum < 1", momentum=value)
     results = {}
     for value in values:

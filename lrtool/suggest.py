@@ -17,6 +17,10 @@ from lrtool.types import Status, StopReason
 
 __all__ = ["SUGGESTERS", "Suggester", "Suggestion", "suggest"]
 
+# Of the drop, in its own standard deviations.
+_NOISY = 4.0  # below, nothing fell
+_CLEAR = 8.0  # above, the descent is beyond doubt
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -126,7 +130,10 @@ def auto(curve: LossCurve, *, optimizer: str | None = None) -> Suggestion:
     found = _readable(curve)
     if isinstance(found, tuple):
         return Suggestion.none("auto", *found)
-    return _suggestion("auto", curve, found, combine(found, _diverged(curve), optimizer))
+    guess = combine(found, _diverged(curve), optimizer)
+    if found.signal < DESCENT and 10**guess.centre < curve.lr.min():
+        return Suggestion.none("auto", Status.DIVERGED_AT_START, _too_high(curve))
+    return _suggestion("auto", curve, found, guess)
 
 
 def _by_rule(curve: LossCurve, *, rule: str) -> Suggestion:
@@ -145,9 +152,7 @@ def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
     if reading is None:
         finite = int(np.isfinite(curve.loss).sum())
         if _diverged(curve):
-            return Status.DIVERGED_AT_START, (
-                f"the loss diverged after {finite} steps, at lr {curve.lr[-1]:.3g}; start lower"
-            )
+            return Status.DIVERGED_AT_START, _too_high(curve)
         return Status.TOO_FEW_POINTS, (
             f"{finite} finite losses, and a pick needs {FEWEST}; take more steps"
         )
@@ -156,12 +161,15 @@ def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
     return reading
 
 
-_NOISY = 4.0  # standard deviations: below, nothing fell
-_CLEAR = 8.0  # standard deviations: above, the descent is beyond doubt
-
-
 def _diverged(curve: LossCurve) -> bool:
     return curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
+
+
+def _too_high(curve: LossCurve) -> str:
+    return (
+        f"the loss diverged at lr {curve.lr[-1]:.3g}, at once: every rate from "
+        f"{curve.lr.min():.3g} up is too high; start lower (give a smaller min_lr, or none)"
+    )
 
 
 def _flat(reading: Reading) -> str:

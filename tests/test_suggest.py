@@ -190,6 +190,14 @@ def test_when_nothing_falls_but_the_loss_diverges_the_pick_hangs_below_divergenc
     assert not suggest(LossCurve(10**x, 2.3 + noise, StopReason.COMPLETED)).has_pick
 
 
+def test_a_loss_that_grows_from_the_first_rate_on_gives_no_pick() -> None:
+    lr = np.geomspace(1.0, 10.0, 40)
+    loss = 2.0 * 1.5 ** np.arange(40)
+    found = suggest(LossCurve(lr, loss, StopReason.DIVERGED))
+    assert found.status is Status.DIVERGED_AT_START
+    assert "lower" in found.reason
+
+
 def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one() -> None:
     near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-3.5)
     assert suggest(near, optimizer="Adam").lr < suggest(near).lr
