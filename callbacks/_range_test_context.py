@@ -15,7 +15,14 @@ from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.sweep import SweepConfig
 
-__all__ = ["capped", "check_trainer", "context_of", "tell", "warn_if_elsewhere"]
+__all__ = [
+    "capped",
+    "check_trainer",
+    "context_of",
+    "lost_between_ranks",
+    "tell",
+    "warn_if_elsewhere",
+]
 
 _log = logging.getLogger(__name__)
 _STRATEGIES = ("SingleDeviceStrategy", "DDPStrategy")
@@ -83,6 +90,20 @@ def context_of(trainer: Trainer, index: int) -> dict[str, Any]:
         "epoch": trainer.current_epoch,
         "global_step": trainer.global_step,
     }
+
+
+def lost_between_ranks(trainer: Trainer) -> tuple[str, ...]:
+    """What DDP keeps of a sweep, in words; nothing on one device or two.
+
+    DDP sorts its gradient buckets anew after its very first step, which is now one of the sweep's.
+    Two numbers have one sum in any order; three have not, to the last bit.
+    """
+    if trainer.world_size <= 2:
+        return ()
+    return (
+        f"DDP over {trainer.world_size} ranks has sorted its gradient buckets in the sweep: the "
+        "first step of training may differ from a run without it in the last bit",
+    )
 
 
 def tell(result: RangeTestResult, wanted: bool) -> None:

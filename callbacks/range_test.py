@@ -16,6 +16,7 @@ from lrtool.callbacks._range_test_context import (
     capped,
     check_trainer,
     context_of,
+    lost_between_ranks,
     tell,
     warn_if_elsewhere,
 )
@@ -188,7 +189,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             sweep.interrupt()
             self.result = self._read(sweep, context)
             raise
-        self.result = self._read(sweep, context, data.not_restored, data.remarks)
+        lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
+        self.result = self._read(sweep, context, lost, data.remarks)
         if trainer.is_global_zero:
             tell(self.result, wanted=self.apply)
         if self.result.applied:  # a run that nothing is applied to gets no trace of it logged

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from lrtool import Status, Suggestion
 from lrtool.callbacks import LRRangeTest
+from lrtool.callbacks._range_test_context import lost_between_ranks
 from lrtool.errors import LRToolError
 from support.tiny import TinyModel, tiny_data, tiny_loader, tiny_trainer
 from support.trace import (
@@ -39,7 +40,9 @@ def lightning(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def finder(**options: Any) -> LRRangeTest:
-    return LRRangeTest(**{"num_steps": 20, "max_steps": 20, **options})
+    """Sweeps exactly 20 steps."""
+    defaults = {"min_lr": 1e-6, "max_lr": 1e-2, "num_steps": 20, "early_stop": None}
+    return LRRangeTest(**{**defaults, **options})
 
 
 def quiet_trainer(lightning: ModuleType, *callbacks: Any, **options: Any) -> Any:
@@ -353,7 +356,7 @@ def test_C8_a_step_that_the_scaler_skips_is_no_step_of_the_sweep() -> None:
             taken.append(self.param_groups[0]["lr"])
             return super().step(closure)
 
-    test = finder(min_lr=1e-6, max_lr=1e-2, early_stop=None, apply=False, then="stop")
+    test = finder(apply=False, then="stop")
     calls: list[int] = []
 
     class Model(TinyModel):
@@ -378,7 +381,7 @@ def test_C8_a_step_that_the_scaler_skips_is_no_step_of_the_sweep() -> None:
 def test_a_bar_in_the_trainers_style_shows_rate_loss_and_why_it_ended(
     bar: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    test = finder(num_steps=20, min_lr=1e-6, max_lr=1e-2, early_stop=None, apply=False)
+    test = finder(apply=False)
     trainer = tiny_trainer(callbacks=[test, bar()], max_epochs=1, enable_progress_bar=True)
     trainer.fit(TinyModel(), tiny_loader(), tiny_loader())
     captured = capsys.readouterr()
@@ -413,3 +416,13 @@ def test_C6_other_strategies_are_refused_by_name_before_the_first_step(
 
 def test_the_finder_is_a_callback_of_both_namespaces(lightning: ModuleType) -> None:
     assert isinstance(finder(), lightning.Callback)
+
+
+def test_what_ddp_keeps_of_a_sweep_is_said_from_three_ranks_on() -> None:
+    class Shell:
+        world_size = 2
+
+    shell: Any = Shell()
+    assert lost_between_ranks(shell) == ()
+    shell.world_size = 3
+    assert "over 3 ranks" in lost_between_ranks(shell)[0]
