@@ -2,7 +2,7 @@
 
 LRToolError
 ├── ArgumentError           (also ValueError)    a value breaks a rule
-├── UnsupportedError        (also RuntimeError)  the set-up cannot work; refused before the first step
+├── UnsupportedError        (also RuntimeError)  the set-up cannot work; refused before it starts
 ├── MissingDependencyError  (also ImportError)   an extra is not installed
 └── FileFormatError         (also ValueError)    a file is not what it should be
 
