@@ -62,3 +62,20 @@ def test_repr_of_a_result_is_one_short_line() -> None:
         "RangeTestResult(lr=0.001, min_lr=0.0001, max_lr=0.01, interval=(0.0005, 0.005), "
         "status=clear, num_steps=81)"
     )
+
+
+def test_a_sweep_shows_its_steps_on_a_terminal_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from lrtool.callbacks._terminal_bar import TerminalBar
+
+    def shown() -> str:
+        bar = TerminalBar().sweep_bar()
+        bar.step(1e-3, 2.5, total=1)
+        bar.end(a_result().curve)
+        bar.close()
+        return capfd.readouterr().err
+
+    assert shown() == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert "range test" in shown()

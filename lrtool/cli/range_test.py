@@ -71,6 +71,7 @@ def _write(result: "RangeTestResult", folder: Path, seed: int) -> None:
 def _measure(
     arguments: argparse.Namespace, model_fn: object, data: object, trainer: dict[str, Any]
 ) -> "RangeTestResult":
+    from lrtool.callbacks._terminal_bar import TerminalBar
     from lrtool.cli._model import build_model
     from lrtool.tuner import range_test
 
@@ -80,7 +81,9 @@ def _measure(
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     model = build_model(model_fn, arguments.seed)
-    return range_test(model, data, trainer_kwargs=trainer, **options)
+    return range_test(
+        model, data, trainer_kwargs={**trainer, "callbacks": [TerminalBar()]}, **options
+    )
 
 
 def _or(value: float | None, default: float) -> float:

@@ -3,6 +3,7 @@
 import pytorch_lightning as pl
 
 import lrtool
+from lrtool.callbacks._terminal_bar import TerminalBar
 from lrtool.demo.data import digits
 from lrtool.demo.model import DigitsNet
 from lrtool.demo.settings import Settings
@@ -15,4 +16,5 @@ def measure(settings: Settings) -> RangeTestResult:
     """Measure which rates the model takes: a few hundred steps, and no trace left in it."""
     pl.seed_everything(settings.seed, verbose=False)
     train, _ = digits(seed=settings.seed)
-    return lrtool.range_test(DigitsNet(), train, trainer_kwargs=settings.trainer_kwargs())
+    options = {**settings.trainer_kwargs(), "callbacks": [TerminalBar()]}
+    return lrtool.range_test(DigitsNet(), train, trainer_kwargs=options)
