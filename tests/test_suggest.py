@@ -172,7 +172,7 @@ def test_two_descents_are_bimodal_and_one_is_not() -> None:
     x = np.linspace(-7, 0.5, 300)
     first = 1 / (1 + np.exp(-(x + 4.5) / 0.15))
     second = 1 / (1 + np.exp(-(x + 2) / 0.15))
-    loss = 3 - first - second + 10 ** (2 * (x + 0.2))
+    loss = np.asarray(3 - first - second + 10 ** (2 * (x + 0.2)), dtype=np.float64)
     found = suggest(LossCurve(10**x, loss, StopReason.DIVERGED))
     assert found.status is Status.BIMODAL
     assert 10**-2.2 < found.lr < 10**-0.5
