@@ -192,7 +192,7 @@ def test_when_nothing_falls_but_the_loss_diverges_the_pick_hangs_below_divergenc
 
 def test_a_loss_that_grows_from_the_first_rate_on_gives_no_pick() -> None:
     lr = np.geomspace(1.0, 10.0, 40)
-    loss = 2.0 * 1.5 ** np.arange(40)
+    loss = np.geomspace(2.0, 2.0 * 1.5**39, 40)
     found = suggest(LossCurve(lr, loss, StopReason.DIVERGED))
     assert found.status is Status.DIVERGED_AT_START
     assert "lower" in found.reason
