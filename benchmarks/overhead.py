@@ -32,7 +32,7 @@ from lrtool.snapshot import Snapshot
 
 STEPS = 100
 LOW, HIGH = 1e-7, 1e-3
-ROUNDS = {"0.3 ms": 15, "3 ms": 9, "10 ms": 5}
+ROUNDS = {"0.3 ms": 9, "3 ms": 5, "10 ms": 3}
 SIZES = {"0.3 ms": (32, 64, 16), "3 ms": (256, 768, 64), "10 ms": (512, 1024, 128)}
 
 
@@ -259,7 +259,7 @@ def main() -> None:
             goal = f"at most {goals[size]:.2f}" if size in goals else ""
             print(f"| {name} | {measured:.2f} ms | {show(found)} | {goal} |", flush=True)
     millions = 4 if fast else 100
-    found = snapshot_ratio(millions * 10**6, 3 if fast else 9)
+    found = snapshot_ratio(millions * 10**6, 3 if fast else 5)
     print(f"| snapshot and restore / copying the bytes | {millions}M parameters, Adam | "
           f"{show(found)} | at most 1.30 |")  # fmt: skip
 

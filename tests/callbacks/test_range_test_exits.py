@@ -106,7 +106,9 @@ def fit(trainer: Any, model: Any, loader: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["shuffle, own generator", "stateful loader", "iterable dataset"])
 @pytest.mark.parametrize("exit_", EXITS)
-@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize(
+    "namespace", [NAMESPACES[0], pytest.param(NAMESPACES[1], marks=pytest.mark.slow)]
+)
 def test_B6_after_a_broken_sweep_a_second_fit_equals_a_plain_one(
     namespace: str, exit_: str, kind: str, tmp_path: Path
 ) -> None:

@@ -80,9 +80,11 @@ SETUPS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("setup", SETUPS)
-def test_B13_B14_no_trace_whatever_the_setup(
-    setup: str, lightning: ModuleType, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    "namespace", [NAMESPACES[0], pytest.param(NAMESPACES[1], marks=pytest.mark.slow)]
+)
+def test_B13_B14_no_trace_whatever_the_setup(setup: str, namespace: str, tmp_path: Path) -> None:
+    lightning = import_module(namespace)
     options = dict(SETUPS[setup])
     makers = options.pop("callbacks", [])
     plain = record(
