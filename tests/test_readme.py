@@ -67,3 +67,14 @@ def test_every_row_of_the_table_names_a_benchmark_that_exists() -> None:
         named = re.findall(r"python (benchmarks/\w+\.py)|(make demo)", row.split("|")[-2])
         assert named, f"a figure without the command that made it: {row}"
         assert all(not script or (ROOT / script).exists() for script, _ in named), row
+
+
+def test_every_figure_of_the_table_is_in_the_results_of_its_benchmark() -> None:
+    table = README.read_text(encoding="utf-8").split("## Measured")[1].split("\n## ")[0]
+    for row in [line for line in table.splitlines() if "python benchmarks/" in line]:
+        _, _, ours, others, command, _ = row.split("|")
+        (script,) = re.findall(r"benchmarks/(\w+)\.py", command)
+        results = (ROOT / "benchmarks" / "results" / f"{script}.md").read_text(encoding="utf-8")
+        figures = re.findall(r"\d+\.\d+|\d+%", ours + others)
+        assert figures, row
+        assert not [figure for figure in figures if figure not in results], row
