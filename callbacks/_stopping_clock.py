@@ -46,7 +46,7 @@ class Clock:
         """Remember the rate of the step to come, and how often a torch scheduler has moved."""
         scheduler = _torch_cycles(trainer)
         self._ticks = None if scheduler is None else scheduler.last_epoch
-        self._used_lr = _lr(trainer) if scheduler is None else None
+        self._used_lr = _lr(trainer)
 
     def moment(self, trainer: "Trainer") -> Moment:
         """Now; `check` is left to the rule."""
