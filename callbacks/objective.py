@@ -129,9 +129,9 @@ class Objective:
                 "validation data, and train for at least one epoch or set val_check_interval"
             )
         best = None if folder is None else next(iter(sorted(folder.glob("best*.ckpt"))), None)
-        if best is not None:
+        if best is not None and folder is not None:
             report.trial.set_user_attr(CHECKPOINT, str(best))
-            self._drop_losers(report, value)
+            self._drop_losers(report, folder, value)
         return float(value)
 
     def _folder(self, report: Report) -> Path | None:
@@ -162,8 +162,8 @@ class Objective:
             )
         ]
 
-    def _drop_losers(self, report: Report, value: float) -> None:
-        if self.keep == "all" or self.out_dir is None:
+    def _drop_losers(self, report: Report, folder: Path, value: float) -> None:
+        if self.keep == "all":
             return
         sign = 1 if self.mode == "min" else -1
         values = {
@@ -171,10 +171,10 @@ class Objective:
             for trial in report.trial.study.get_trials(deepcopy=False)
             if FOLDER in trial.user_attrs and trial.state.is_finished() and trial.value is not None
         }
-        best = min([sign * value, *values.values()])
-        for folder, other in values.items():
-            if other > best:
-                rmtree(folder, ignore_errors=True)
+        values[str(folder)] = sign * value
+        best = min(values.values())
+        for loser in [name for name, other in values.items() if other > best]:
+            rmtree(loser, ignore_errors=True)
 
 
 def build_objective(
