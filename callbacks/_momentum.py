@@ -26,7 +26,8 @@ def momentum_schedule(
     if plan == "auto":
         if keys != {"momentum"} or not momentum or not can or not isinstance(cycle, Schedule):
             return None
-        plan = (momentum - (1 - momentum) / 2, momentum + (1 - momentum) / 2)
+        # never above the momentum the rate was measured at: more of it did harm in the benchmark
+        plan = (max(0.0, momentum - (1 - momentum) / 2), momentum)
     if not keys:
         warnings.warn(
             f"{type(optimizer).__name__} has neither momentum nor betas: only its rate follows a "

@@ -38,9 +38,9 @@ class ParamScheduler(Callback):
             name leaves open are the Trainer's; its rates are those of the `LRRangeTest` among the
             Trainer's callbacks, else of `range_test`, else the optimizer's own.
         momentum: the same for `momentum`, or `betas[0]` where there is none, in all groups alike.
-            A pair (low, high) moves against the cycle of `lr`. "auto" does so around the
-            optimizer's own momentum m, from m - (1 - m) / 2 to m + (1 - m) / 2, and leaves alone
-            an optimizer without momentum, with momentum 0, or with betas.
+            A pair (low, high) moves against the cycle of `lr`. "auto" does so below the
+            optimizer's own momentum m, between m - (1 - m) / 2 and m (0.85 and 0.9 for 0.9), and
+            leaves alone an optimizer without momentum, with momentum 0, or with betas.
         weight_decay: the same for `weight_decay`; groups keep their ratios, and 0 stays 0.
         range_test: a measurement to take the rates from, or the path of a saved one.
         optimizer: which of the Trainer's optimizers.
