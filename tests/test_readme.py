@@ -75,6 +75,6 @@ def test_every_figure_of_the_table_is_in_the_results_of_its_benchmark() -> None:
         _, _, ours, others, command, _ = row.split("|")
         (script,) = re.findall(r"benchmarks/(\w+)\.py", command)
         results = (ROOT / "benchmarks" / "results" / f"{script}.md").read_text(encoding="utf-8")
-        figures = re.findall(r"\d+\.\d+|\d+%", ours + others)
+        figures = re.findall(r"\d+\.\d+|\d+%|\d+ of \d+", ours + others)
         assert figures, row
         assert not [figure for figure in figures if figure not in results], row
