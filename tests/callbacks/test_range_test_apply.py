@@ -405,7 +405,7 @@ def test_G6_the_experiment_swallows_what_the_sweep_writes() -> None:
             return super().training_step(batch, batch_idx)
 
     logger = memory_logger(pl)
-    test = finder(num_steps=20, max_steps=20, then="stop")
+    test = finder(min_lr=1e-6, max_lr=1e-2, num_steps=20, early_stop=None, then="stop", apply=False)
     tiny_trainer(callbacks=[test], logger=logger, max_epochs=1).fit(Writing(), tiny_loader())
     assert test.result is not None
     assert test.result.num_steps == 20
