@@ -300,12 +300,10 @@ def test_B17_memory_is_one_copy_and_freed_without_the_collector() -> None:
     try:
         snapshot = Snapshot(model, optimizer)
         assert snapshot.nbytes == sum(tensor.nbytes for tensor in tensors)
-        kept = [
-            weakref.ref(snapshot),
-            *(weakref.ref(copy) for _, _, copy, _, _ in snapshot._tensors),
-        ]
+        copies: list[Any] = [weakref.ref(kept[2]) for kept in snapshot._tensors]
+        copies.append(weakref.ref(snapshot))
         del snapshot
-        assert all(ref() is None for ref in kept)
+        assert all(ref() is None for ref in copies)
     finally:
         gc.enable()
 
