@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lrtool import optimizers, schedules
     from lrtool.curve import LossCurve
     from lrtool.result import RangeTestResult
-    from lrtool.suggest import Suggestion, suggest
+    from lrtool.suggest import Suggestion
     from lrtool.tuner import range_test, tune
     from lrtool.types import Status, StopReason
 
@@ -25,7 +25,6 @@ _HOME = {
     "optimizers": "",
     "range_test": "lrtool.tuner",
     "schedules": "",
-    "suggest": "lrtool.suggest",
     "tune": "lrtool.tuner",
 }
 
@@ -38,7 +37,6 @@ __all__ = [
     "optimizers",
     "range_test",
     "schedules",
-    "suggest",
     "tune",
 ]
 

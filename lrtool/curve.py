@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtool._check import require
-from lrtool._divergence import noise_scale
+from lrtool.divergence import noise_scale
 from lrtool.smoothing import smooth
 from lrtool.types import StopReason
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from lrtool._check import require
-from lrtool._reading import Reading, read
 from lrtool.result import RangeTestResult
+from lrtool.suggest.reading import Reading, read
 
 __all__ = ["Family", "family"]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrtool.compare import SuggestionTable, compare
 from lrtool.curve import LossCurve
 from lrtool.errors import FileFormatError
-from lrtool.suggest import Suggester, Suggestion
+from lrtool.suggest import Suggester, Suggestion, SuggestionTable, compare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,10 @@ from math import isfinite, log10
 
 import numpy as np
 
-from lrtool._divergence import DivergenceTest
-from lrtool._ladder import SweepConfig, lr_ladder
-from lrtool._reading import FEWEST, Reading, read
 from lrtool.curve import FloatArray, LossCurve
+from lrtool.divergence import DivergenceTest
+from lrtool.ladder import SweepConfig, lr_ladder
+from lrtool.suggest.reading import FEWEST, Reading, read
 from lrtool.types import StopReason
 
 __all__ = ["Rung", "Sweep", "SweepConfig", "lr_ladder"]

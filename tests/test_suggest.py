@@ -261,7 +261,7 @@ def _reference_fall(values: FloatArray) -> int:
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60))
 def test_the_longest_fall_is_as_long_as_the_quadratic_search_says(values: list[int]) -> None:
-    from lrtool._rules import longest_fall
+    from lrtool.suggest.rules import longest_fall
 
     array = np.array(values, dtype=np.float64)
     first, last = longest_fall(array)

@@ -1,99 +1,24 @@
 """Suggesters: pure functions from a LossCurve to a Suggestion."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from math import isfinite, nan
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from lrtool._auto import DESCENT, Estimate, combine
 from lrtool._check import one_of
-from lrtool._reading import FEWEST, Reading, read
-from lrtool._rules import RULES
 from lrtool.curve import LossCurve
+from lrtool.suggest.auto import DESCENT, Estimate, combine
+from lrtool.suggest.reading import FEWEST, Reading, read
+from lrtool.suggest.rules import RULES
+from lrtool.suggest.suggestion import Suggestion
 from lrtool.types import Status, StopReason
 
-__all__ = ["SUGGESTERS", "Suggester", "Suggestion", "suggest"]
+__all__ = ["SUGGESTERS", "Suggester", "suggest"]
 
 # Of the drop, in its own standard deviations.
 _NOISY = 4.0  # below, nothing fell
 _CLEAR = 8.0  # above, the descent is beyond doubt
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """Learning rates read off a LossCurve, with how sure they are and why.
-
-    Args:
-        lr: rate for constant or slowly decaying training; NaN when there is no pick.
-        min_lr: base of a cycle. `min_lr <= lr <= max_lr`.
-        max_lr: peak of a cycle.
-        interval: (low, high) rates between which the best constant rate lies in 80% of cases.
-        method: the suggester's name.
-        status: how far to trust it.
-        reason: the status as a sentence, with its numbers and what to do next.
-    """
-
-    lr: float
-    min_lr: float
-    max_lr: float
-    interval: tuple[float, float]
-    method: str
-    status: Status
-    reason: str
-
-    @classmethod
-    def none(cls, method: str, status: Status, reason: str) -> "Suggestion":
-        """Make a suggestion without a pick: every rate NaN."""
-        return cls(nan, nan, nan, (nan, nan), method, status, reason)
-
-    @property
-    def has_pick(self) -> bool:
-        """Whether there is a rate to use."""
-        return self.status.has_pick
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; NaN becomes null."""
-        low, high = self.interval
-        rates = {"lr": self.lr, "min_lr": self.min_lr, "max_lr": self.max_lr}
-        return {
-            **{name: _null(rate) for name, rate in rates.items()},
-            "interval": [_null(low), _null(high)],
-            "method": self.method,
-            "status": self.status.value,
-            "reason": self.reason,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Suggestion":
-        """Invert `to_dict`."""
-        low, high = data["interval"]
-        return cls(
-            lr=_float(data["lr"]),
-            min_lr=_float(data["min_lr"]),
-            max_lr=_float(data["max_lr"]),
-            interval=(_float(low), _float(high)),
-            method=data["method"],
-            status=Status(data["status"]),
-            reason=data["reason"],
-        )
-
-    def _repr_html_(self) -> str:
-        from lrtool.report import suggestion_html
-
-        return suggestion_html(self)
-
-    def __str__(self) -> str:
-        if not self.has_pick:
-            return f"no pick [{self.status.value}]: {self.reason}"
-        low, high = self.interval
-        return (
-            f"lr {self.lr:.3g} (80% {low:.3g}..{high:.3g}), "
-            f"cycle {self.min_lr:.3g}..{self.max_lr:.3g} "
-            f"[{self.status.value}, {self.method}]: {self.reason}"
-        )
 
 
 Suggester: TypeAlias = Callable[[LossCurve], Suggestion]
@@ -126,7 +51,7 @@ def suggest(
 
 
 def auto(curve: LossCurve, *, optimizer: str | None = None) -> Suggestion:
-    """Read the basin of the loss, its noise and its divergence; see `lrtool._auto`."""
+    """Read the basin of the loss, its noise and its divergence; see `lrtool.suggest.auto`."""
     found = _readable(curve)
     if isinstance(found, tuple):
         return Suggestion.none("auto", *found)
@@ -217,14 +142,6 @@ def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
     if not _diverged(curve) and reading.x[-1] - reading.x[reading.lowest] < 0.1:
         return Status.NEVER_DIVERGED, f"{fell} and was still falling at the highest rate; raise it"
     return Status.CLEAR, f"{fell}, lowest at lr {10 ** reading.x[reading.lowest]:.3g}"
-
-
-def _null(rate: float) -> float | None:
-    return rate if isfinite(rate) else None
-
-
-def _float(rate: float | None) -> float:
-    return nan if rate is None else float(rate)
 
 
 SUGGESTERS: dict[str, Suggester] = {

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from lrtool.compare import compare
 from lrtool.curve import LossCurve
 from lrtool.result import RangeTestResult
-from lrtool.suggest import SUGGESTERS, Suggestion, suggest
+from lrtool.suggest import SUGGESTERS, Suggestion, compare, suggest
 from lrtool.types import Status
 from support.curves import curve_with
 

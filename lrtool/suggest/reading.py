@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from lrtool._divergence import noise_scale
 from lrtool.curve import FloatArray, LossCurve
+from lrtool.divergence import noise_scale
 from lrtool.smoothing import local_line
 
 __all__ = ["Reading", "read"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from html import escape
 
 from lrtool.curve import LossCurve
-from lrtool.suggest import SUGGESTERS, Suggester, Suggestion, suggest
+from lrtool.suggest.suggesters import SUGGESTERS, Suggester, suggest
+from lrtool.suggest.suggestion import Suggestion
 
 __all__ = ["SuggestionTable", "compare"]
 

@@ -4,8 +4,8 @@ from bisect import bisect_left
 
 import numpy as np
 
-from lrtool._reading import Reading
 from lrtool.curve import FloatArray
+from lrtool.suggest.reading import Reading
 
 __all__ = ["RULES", "drop", "minimum", "slide", "steepest", "valley"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrtool._reading import Reading
+from lrtool.suggest.reading import Reading
 
 __all__ = ["Estimate", "combine"]
 
