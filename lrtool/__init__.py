@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lrtool import optimizers, schedules
+    from lrtool.comparison import Comparison
     from lrtool.curve import LossCurve
+    from lrtool.family_range_test import range_family
+    from lrtool.optimizer_comparison import compare_optimizers
     from lrtool.result import RangeTestResult
     from lrtool.suggest import Suggestion
     from lrtool.tuner import range_test, tune
@@ -17,24 +20,30 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Comparison": "lrtool.comparison",
     "LossCurve": "lrtool.curve",
     "RangeTestResult": "lrtool.result",
     "Status": "lrtool.types",
     "StopReason": "lrtool.types",
     "Suggestion": "lrtool.suggest",
+    "compare_optimizers": "lrtool.optimizer_comparison",
     "optimizers": "",
+    "range_family": "lrtool.family_range_test",
     "range_test": "lrtool.tuner",
     "schedules": "",
     "tune": "lrtool.tuner",
 }
 
 __all__ = [
+    "Comparison",
     "LossCurve",
     "RangeTestResult",
     "Status",
     "StopReason",
     "Suggestion",
+    "compare_optimizers",
     "optimizers",
+    "range_family",
     "range_test",
     "schedules",
     "tune",

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 
 import pytest
 
@@ -43,3 +44,10 @@ def test_every_public_name_is_documented(module: str) -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(AttributeError, match="no attribute 'rnage_test'"):
         lrtool.rnage_test  # noqa: B018
+
+
+def test_no_public_name_is_shadowed_by_a_module() -> None:
+    # Importing lrtool.x sets lrtool.x to the module, whatever lrtool.x was before.
+    modules = {found.name for found in pkgutil.iter_modules(lrtool.__path__)}
+    names = {name for name in lrtool.__all__ if not inspect.ismodule(getattr(lrtool, name))}
+    assert not names & modules

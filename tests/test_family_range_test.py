@@ -8,7 +8,7 @@ import torch
 
 import lrtool
 from lrtool.errors import ArgumentError
-from lrtool.range_family import range_family
+from lrtool.family_range_test import range_family
 from support.tiny import TinyModel, tiny_loader
 
 STEPS: dict[str, Any] = {"min_lr": 1e-4, "max_lr": 1.0, "num_steps": 20, "early_stop": None}
