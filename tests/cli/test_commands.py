@@ -225,7 +225,7 @@ def interrupted(folder: Path, *words: str, at: str) -> tuple[int, str]:
         while at not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
     assert "Traceback" not in errors
     return process.returncode, errors
 

@@ -6,10 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lrtool.report import page
 from support.browser import CHROMIUM, dom, screenshot
-from support.pages import everything
-from support.results import NASTY
+from support.pages import nasty_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
@@ -17,7 +15,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
     path = tmp_path / "report.html"
-    path.write_text(page(NASTY, everything(), lead=NASTY), encoding="utf-8")
+    path.write_text(nasty_page(), encoding="utf-8")
     return path
 
 

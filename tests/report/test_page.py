@@ -22,7 +22,7 @@ from lrtool.report import (
     write_report,
 )
 from lrtool.result import RangeTestResult
-from support.pages import a_study, everything
+from support.pages import a_study, nasty_page
 from support.results import NASTY, a_result, a_suggestion, no_pick, nothing_finite
 
 VOID = {"meta", "link", "img", "source", "br", "hr"}
@@ -52,19 +52,19 @@ class Tags(HTMLParser):
 
 
 def test_nothing_from_outside_becomes_markup() -> None:
-    tags = Tags(page(NASTY, everything(), lead=NASTY))
+    tags = Tags(nasty_page())
     assert "script" not in tags.names
     assert not [name for _, attrs in tags.seen for name in attrs if name.startswith("on")]
 
 
 def test_nasty_names_are_shown_as_they_are(tmp_path: Path) -> None:
-    document = page(NASTY, everything())
+    document = nasty_page()
     shown = re.sub(r"<[^>]*>", "", document)
     assert shown.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;") > 8
 
 
 def test_the_page_points_nowhere_else() -> None:
-    tags = Tags(page("t", everything()))
+    tags = Tags(nasty_page())
     targets = [
         value
         for _, attrs in tags.seen
@@ -73,13 +73,13 @@ def test_the_page_points_nowhere_else() -> None:
     ]
     assert targets
     assert all(target.startswith(("data:", "#")) for target in targets)
-    assert "url(" not in page("t", everything())
+    assert "url(" not in nasty_page()
     policy = next(a for _, a in tags.seen if a.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in str(policy["content"])
 
 
 def test_pictures_come_light_and_dark_and_have_words() -> None:
-    tags = Tags(page("t", everything()))
+    tags = Tags(nasty_page())
     images = [attrs for tag, attrs in tags.seen if tag == "img"]
     sources = [attrs for tag, attrs in tags.seen if tag == "source"]
     assert len(images) == 5

@@ -1,11 +1,14 @@
 """A page in which everything that can come from a user is nasty."""
 
+from functools import cache
+
 import optuna
 
 from lrtool import schedules
 from lrtool.report import (
     Section,
     environment_section,
+    page,
     range_test_section,
     schedule_section,
     search_section,
@@ -15,7 +18,7 @@ from lrtool.report import (
 from lrtool.result import RangeTestResult
 from support.results import NASTY, a_result, a_suggestion
 
-__all__ = ["a_study", "everything"]
+__all__ = ["a_study", "everything", "nasty_page"]
 
 
 def a_study(name: str = "a study", trials: int = 10) -> optuna.Study:
@@ -51,3 +54,9 @@ def everything() -> list[Section]:
         table_section(NASTY, (NASTY,), [(NASTY,)], note=NASTY),
         environment_section(seed=0, commands=[NASTY]),
     ]
+
+
+@cache
+def nasty_page() -> str:
+    """The page itself, drawn once."""
+    return page(NASTY, everything(), lead=NASTY)
