@@ -70,6 +70,7 @@ def make_model(lightning: ModuleType, **options: Any) -> Any:
             self.epoch_sum += loss.detach()
             self.log("loss", loss, on_step=True, on_epoch=True, prog_bar=True)
             self.log("metric", self.metric)
+            self.notes["logged so far"] = sorted(self.trainer.callback_metrics)
             return loss
 
         def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -279,7 +280,8 @@ def spy(lightning: ModuleType) -> Any:
             self.seen += 1
             batch = next((as_pair(arg)[0].clone() for arg in args if is_batch(arg)), None)
             lrs = [group["lr"] for one in trainer.optimizers for group in one.param_groups]
-            self.diary.append((name, trainer.current_epoch, trainer.global_step, lrs, batch))
+            when = (trainer.current_epoch, trainer.global_step, sorted(trainer.callback_metrics))
+            self.diary.append((name, when, lrs, batch))
 
     for name in dir(lightning.Callback):
         if name.startswith("on_") and not name.endswith("_checkpoint"):
@@ -357,8 +359,8 @@ def record(
     trainer.fit(model, make_loader(), DataLoader(table(), BATCH))
     return {
         **left_behind(trainer, model),
-        "hooks": [row[:4] for row in watch.diary],
-        "batches": [row[4] for row in watch.diary if row[4] is not None],
+        "hooks": [row[:3] for row in watch.diary],
+        "batches": [row[3] for row in watch.diary if row[3] is not None],
         "logger": logger.rows,
         "spy state": watch.state_dict(),
         "files": {
