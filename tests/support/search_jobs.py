@@ -95,6 +95,9 @@ def check_books(study: optuna.Study, n_trials: int) -> None:
     for trial in trials:
         if trial.number in repeated:
             assert trial.state == TrialState.FAIL
+        elif len(trial.user_attrs.get("lrtool:history", [])) == 3:
+            # Four workers died under it: it may end as failed, and counts.
+            assert trial.state in {TrialState.COMPLETE, TrialState.FAIL}
         else:
             assert trial.state == TrialState.COMPLETE, (trial.number, trial.state, trial.user_attrs)
             assert trial.value == value_of(trial.user_attrs[PARAMS])
