@@ -1,6 +1,7 @@
 """Every test runs on one thread, without a display, with a fixed seed and in its own folder."""
 
 import os
+import signal
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -8,6 +9,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from pathlib import Path
 
 import pytest
+
+# A shell that starts this in the background makes it ignore Ctrl-C, and so would every process the
+# tests start; the tests of Ctrl-C need it heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
