@@ -11,6 +11,7 @@ from torch import Tensor
 from lrtool import param_groups
 from lrtool.callbacks._borrow_batch import batch_mover, overrides
 from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._diagnose import Diagnosis
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodule
 from lrtool.errors import UnsupportedError
 
@@ -33,6 +34,7 @@ class SweepStep:
     Attributes:
         called_back: whether the owner wants the Trainer back: someone asked it to stop, or a
             SIGTERM came, on any rank.
+        diagnosis: what the steps show beside their losses.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SweepStep:
         self._data = data
         self._validation = validation
         self._optimizer = trainer.optimizers[optimizer]
+        self.diagnosis = Diagnosis(self._module, self._optimizer)
         self._loop = trainer.fit_loop.epoch_loop
         self._batch_idx = 0
         self._stepped = False
@@ -148,6 +151,7 @@ class SweepStep:
         output: dict[str, Any] = {}
         if batch is None and not self._takes_iterator:
             return output
+        self.diagnosis.see_batch(batch)
         if not self._starts or self._hook("on_train_batch_start", batch, batch_idx) != -1:
             kwargs = self._arguments(batch, batch_idx)
             if self._module.automatic_optimization:
@@ -194,6 +198,8 @@ class SweepStep:
     def _after_step(self, optimizer: Any, *_: Any) -> None:
         swept = optimizer is self._optimizer
         self._stepped |= swept
+        if swept:
+            self.diagnosis.see_step()
         self._backward.on_step(swept)
 
 

@@ -106,15 +106,20 @@ def lost_between_ranks(trainer: Trainer) -> tuple[str, ...]:
     )
 
 
-def tell(result: RangeTestResult, wanted: bool) -> None:
-    """Warn of what was not given back or bends the curve; log that a wanted pick is missing.
+def tell(result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()) -> None:
+    """Warn of what was not given back or bends the curve; log advice, and a wanted pick's absence.
 
     Args:
         result: the range test's.
         wanted: whether its pick was to be applied.
+        advice: those of its diagnoses that are no fault of the measurement: where warnings are
+            errors, they end no training.
     """
     for sentence in (*result.not_restored, *result.diagnosis):
-        warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
+        if sentence in advice:
+            _log.warning("LRRangeTest: %s", sentence)
+        else:
+            warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
     if wanted and not result.applied:
         _log.warning("LRRangeTest left the rate as it is: %s", result.suggestion.reason)
 

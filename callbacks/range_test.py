@@ -6,8 +6,7 @@ from typing import Any, Literal
 from lrtool import optimizers, param_groups
 from lrtool._check import integer, one_of
 from lrtool.callbacks._announce import announce
-from lrtool.callbacks._borrow import borrowed
-from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._borrow import Loan, borrowed
 from lrtool.callbacks._horizon import check_schedulers_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._log_result import log_result
@@ -184,24 +183,23 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         ratio = param_groups.ratios(trainer.optimizers[self.optimizer], "lr")
         context = context_of(trainer, self.optimizer)
         try:
-            data = self._sweep(trainer, sweep, ratio, started)
+            loan = self._sweep(trainer, sweep, ratio, started)
         except KeyboardInterrupt:
             sweep.interrupt()
             self.result = self._read(sweep, context)
             raise
+        data, advice = loan.data, loan.step.diagnosis.sentences
         lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
-        self.result = self._read(sweep, context, lost, data.remarks)
+        self.result = self._read(sweep, context, lost, (*data.remarks, *advice))
         if trainer.is_global_zero:
-            tell(self.result, wanted=self.apply)
+            tell(self.result, wanted=self.apply, advice=advice)
         if self.result.applied:  # a run that nothing is applied to gets no trace of it logged
             log_result(trainer, self.result)
             self._apply(trainer, self.result)
         if self.then == "stop":
             self._stop(trainer)
 
-    def _sweep(
-        self, trainer: Trainer, sweep: Sweep, ratio: Sequence[float], started: bool
-    ) -> SweepData:
+    def _sweep(self, trainer: Trainer, sweep: Sweep, ratio: Sequence[float], started: bool) -> Loan:
         with (
             sweep_bar(trainer) as bar,
             borrowed(
@@ -227,14 +225,14 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
                 sweep.update(loss)
                 bar.step(rung.lr, loss, sweep.num_steps)
             bar.end(sweep.curve())
-        return loan.data
+        return loan
 
     def _read(
         self,
         sweep: Sweep,
         context: dict[str, Any],
         not_restored: tuple[str, ...] = (),
-        remarks: tuple[str, ...] = (),
+        diagnosis: tuple[str, ...] = (),
     ) -> RangeTestResult:
         curve = sweep.curve()
         suggestion = suggest(curve, self.suggester, optimizer=context["optimizer"])
@@ -245,7 +243,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             context=context,
             applied=self.apply and suggestion.has_pick and ended,
             not_restored=not_restored,
-            diagnosis=remarks,
+            diagnosis=diagnosis,
         )
 
     def _apply(self, trainer: Trainer, result: RangeTestResult) -> None:

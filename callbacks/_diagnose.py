@@ -1,0 +1,109 @@
+"""What a sweep notices in passing: the scale of its inputs, parameters that get no gradient.
+
+It reads what is there, once or not at all: a few rows of the first batch, and of each step the
+gradients of those parameters alone that have had none so far, which are soon none. The gradient
+norm of every step would cost more than a step may, and is not taken.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lrtool.diagnosis import frozen_parameters, input_scale
+
+__all__ = ["Diagnosis"]
+
+_VALUES = 2**20  # read at most so many of a batch: enough for a scale
+_SMALL = 0.1
+
+
+class Diagnosis:
+    """Gathers the numbers behind the sentences of `lrtool.diagnosis` while a sweep runs.
+
+    Args:
+        module: whose parameters have names.
+        optimizer: the swept one; of its parameters those that require a gradient are watched.
+    """
+
+    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        held = {id(one) for group in optimizer.param_groups for one in group["params"]}
+        self._watched = {
+            name: one
+            for name, one in module.named_parameters()
+            if one.requires_grad and id(one) in held
+        }
+        self._without = self._watched
+        self._scale: tuple[str, ...] | None = None
+        self._stepped = False
+
+    def see_batch(self, batch: Any) -> None:
+        """Measure the first batch, as `training_step` gets it; later ones pass."""
+        if self._scale is None:
+            self._scale = _scale_of(batch)
+
+    def see_step(self) -> None:
+        """Look for gradients, just after an optimizer step, where none have been so far."""
+        self._stepped = True
+        if self._without:
+            self._without = {
+                name: one for name, one in self._without.items() if not _has_gradient(one)
+            }
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The findings, in words."""
+        if not self._stepped:
+            return self._scale or ()
+        gradients = {name: float(name not in self._without) for name in self._watched}
+        dead = frozen_parameters(gradients, dict.fromkeys(self._watched, True))
+        return (*(self._scale or ()), *dead)
+
+
+def _has_gradient(parameter: Tensor) -> bool:
+    grad = parameter.grad
+    return grad is not None and (grad.is_sparse or bool(grad.any()))
+
+
+def _scale_of(batch: Any) -> tuple[str, ...]:
+    """What `input_scale` says of the inputs in `batch`; nothing where there are none to read.
+
+    Features are the columns of a table, the channels of images (dimension 1), and of what has
+    three dimensions the last. One that is small beside others of unit size is no finding: an edge
+    pixel, a rare indicator.
+    """
+    x = next((one for one in _leading_tensors(batch) if one.ndim >= 2), None)
+    if x is None or not x.is_floating_point() or x.layout is not torch.strided or x.is_nested:
+        return ()
+    if x.numel() == 0:
+        return ()
+    x = x.detach()[: max(1, _VALUES // x[0].numel())].float()
+    feature = 2 if x.ndim == 3 else 1
+    others = [dim for dim in range(x.ndim) if dim != feature]
+    moments = torch.std_mean(x, dim=others, correction=0)
+    std, mean = (one.cpu().double().numpy() for one in moments)
+    size = np.sqrt(np.square(mean) + np.square(std))
+    nonzero = max(1, int(x.count_nonzero()))
+    whole = np.sqrt(np.square(size).sum() * (x.numel() / len(size)) / nonzero)
+    if whole >= _SMALL:
+        loud = ~(size < _SMALL)
+        mean, std = mean * loud, std * loud
+    names = [f"channel {i}" for i in range(len(size))] if x.ndim > 3 else None
+    return input_scale(mean, std, names)
+
+
+def _leading_tensors(batch: Any) -> Iterator[Tensor]:
+    """The tensors in which a batch's inputs are, in order.
+
+    Of a tuple only the first part counts: targets come after the inputs. A mapping has no such
+    order. What is neither, a batch of the user's own class, is not looked into.
+    """
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for part in batch.values():
+            yield from _leading_tensors(part)
+    elif isinstance(batch, list | tuple) and batch:
+        yield from _leading_tensors(batch[0])
