@@ -4,21 +4,36 @@ import numpy as np
 
 from lrtool.curve import FloatArray, LossCurve
 
-__all__ = ["line", "window"]
+__all__ = ["line", "pieces", "window"]
+
+
+def pieces(curve: LossCurve) -> list[tuple[FloatArray, FloatArray]]:
+    """The smoothed loss at each distinct rate, from low to high, cut where another range begins.
+
+    Where ranges overlap the last one speaks: it is the finest, and the pick was read off it. Ranges
+    are swept at different paces, so that their losses do not meet: a line across the cut would show
+    a jump that nobody measured.
+    """
+    finite = np.isfinite(curve.smoothed)
+    if not finite.any():
+        return []
+    last = finite & (curve.range_index == curve.range_index[finite][-1])
+    low, high = curve.lr[last].min(), curve.lr[last].max()
+    found = []
+    for part in (finite & ~last & (curve.lr < low), last, finite & ~last & (curve.lr > high)):
+        lr, first = np.unique(curve.lr[part], return_index=True)
+        if len(lr):
+            found.append((lr, curve.smoothed[part][first]))
+    return found
 
 
 def line(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
-    """The smoothed loss at each distinct rate, from low to high.
-
-    Where ranges overlap the last one speaks: it is the finest, and the pick was read off it.
-    """
-    finite = np.isfinite(curve.smoothed)
-    if finite.any():
-        last = finite & (curve.range_index == curve.range_index[finite][-1])
-        low, high = curve.lr[last].min(), curve.lr[last].max()
-        finite &= last | (curve.lr < low) | (curve.lr > high)
-    lr, first = np.unique(curve.lr[finite], return_index=True)
-    return lr, curve.smoothed[finite][first]
+    """The pieces, end to end."""
+    found = pieces(curve)
+    if not found:
+        return np.empty(0), np.empty(0)
+    lr, loss = zip(*found, strict=True)
+    return np.concatenate(lr), np.concatenate(loss)
 
 
 def window(curve: LossCurve, smoothed: FloatArray) -> tuple[float, float]:

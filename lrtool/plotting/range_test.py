@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrtool.curve import LossCurve
+from lrtool.curve import FloatArray, LossCurve
 from lrtool.plotting._axes import fit_text, is_small, legend, log_rate_axis, plain
-from lrtool.plotting._data import line, window
+from lrtool.plotting._data import line, pieces, window
 from lrtool.plotting.style import Palette, ink, new_axes
 from lrtool.types import StopReason
 
@@ -63,19 +63,16 @@ def plot_slope(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) 
     ax = new_axes((6.4, 2.2)) if ax is None else ax
     palette = ink(ax)
     curve = result if isinstance(result, LossCurve) else result.curve
-    lr, loss = line(curve)
-    if len(lr) < 3:
+    slopes = [_slope(lr, loss) for lr, loss in pieces(curve) if len(lr) > 2]
+    if not slopes:
         return _nothing(ax, palette, "too few losses for a slope")
-    # On an even grid: passes overlap, and the slope between two all but equal rates is noise.
-    decades = np.linspace(np.log10(lr[0]), np.log10(lr[-1]), 200)
-    slope = np.gradient(np.interp(decades, np.log10(lr), loss), decades)
-    lr = 10**decades
     ax.axhline(0, color=palette.faint, linewidth=0.8)
     if not isinstance(result, LossCurve) and result.suggestion.has_pick:
         ax.axvspan(*result.suggestion.interval, color=palette.band, alpha=0.22, linewidth=0)
         ax.axvline(result.lr, color=palette.pick)
-    ax.plot(lr, slope, color=palette.series[3], label="slope")
-    falling = float(np.min(slope))
+    for index, (lr, slope) in enumerate(slopes):
+        ax.plot(lr, slope, color=palette.series[3], label=None if index else "slope")
+    falling = min(float(np.min(slope)) for _, slope in slopes)
     reach = max(abs(falling), 1e-12)
     ax.set_ylim(-1.15 * reach, 1.15 * reach)
     log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
@@ -153,9 +150,14 @@ def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None"
     return ax
 
 
+def _slope(lr: FloatArray, loss: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Slope over log10(LR), on an even grid: between two all but equal rates it would be noise."""
+    decades = np.linspace(np.log10(lr[0]), np.log10(lr[-1]), min(200, len(lr)))
+    return 10**decades, np.gradient(np.interp(decades, np.log10(lr), loss), decades)
+
+
 def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
-    lr, smoothed = line(curve)
-    low, high = window(curve, smoothed)
+    low, high = window(curve, line(curve)[1])
     shown = np.isfinite(curve.loss) & (curve.loss <= high)
     size = 5 if is_small(ax) else 12
     assert curve.passes is not None
@@ -175,8 +177,9 @@ def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
             curve.lr[above], np.full(int(above.sum()), high), s=2.5 * size, marker="^",
             color=palette.pick, linewidths=0, clip_on=False, label="off the scale", zorder=3,
         )  # fmt: skip
-    ax.plot(lr, smoothed, color=palette.curve, linewidth=1.4 if is_small(ax) else 2.2,
-            label="smoothed")  # fmt: skip
+    for index, (lr, smoothed) in enumerate(pieces(curve)):
+        ax.plot(lr, smoothed, color=palette.curve, linewidth=1.4 if is_small(ax) else 2.2,
+                label=None if index else "smoothed")  # fmt: skip
     ax.set_ylim(low, high)
 
 

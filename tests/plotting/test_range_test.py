@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lrtool.curve import LossCurve
 from lrtool.plotting import plot_range_test, plot_slope, plot_suggestions, style
 from lrtool.plotting.style import ink
 from lrtool.result import RangeTestResult
@@ -72,6 +73,20 @@ def test_the_smoothed_line_is_the_curve_s() -> None:
     ax = plot_range_test(result, an_ax())
     line = next(line for line in ax.get_lines() if line.get_label() == "smoothed")
     assert np.array_equal(np.asarray(line.get_ydata()), result.curve.smoothed)
+
+
+def test_no_line_crosses_from_one_range_to_the_next() -> None:
+    wide, fine = np.geomspace(1e-6, 1, 30), np.geomspace(1e-4, 1e-2, 40)
+    curve = LossCurve(
+        np.concatenate([wide, fine]),
+        np.concatenate([np.full(30, 2.0), np.full(40, 1.0)]),
+        passes=np.repeat([0, 1], [30, 40]),
+    )
+    ax = plot_range_test(curve, an_ax())
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
+    assert sorted(np.ptp(y) < 1e-9 and round(y[0], 6) for y in lines if len(y) > 2) == [1, 2, 2]
+    slopes = [np.asarray(line.get_ydata(), dtype=float) for line in plot_slope(curve).lines]
+    assert max(np.max(np.abs(slope)) for slope in slopes) < 1e-6
 
 
 def test_ticks_are_powers_of_ten() -> None:
