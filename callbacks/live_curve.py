@@ -1,10 +1,9 @@
 """LiveCurve: the range test drawn while it goes, in a notebook."""
 
 import sys
-from collections.abc import Callable
 from io import BytesIO
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from lrtool._check import positive
 from lrtool.callbacks._lightning import Callback
@@ -17,6 +16,8 @@ __all__ = ["LiveCurve"]
 class LiveCurve(Callback):  # type: ignore[misc, unused-ignore]
     """Draws the curve in the notebook cell while the sweep goes, in place of its progress bar.
 
+    Where ipywidgets is installed, the picture is a widget that is changed in place; elsewhere the
+    cell's output is replaced. Either way an ordinary picture stays in the notebook at the end.
     Outside a notebook it does nothing.
 
     Args:
@@ -36,8 +37,18 @@ class LiveCurve(Callback):  # type: ignore[misc, unused-ignore]
 
     def sweep_bar(self) -> SweepBar | None:
         """What the range test shows its steps to; None outside a notebook."""
-        show = _cell()
-        return None if show is None else LiveBar(self.every, show)
+        picture = _in_cell()
+        return None if picture is None else LiveBar(self.every, picture)
+
+
+class Picture(Protocol):
+    """A place for one picture."""
+
+    def show(self, png: bytes) -> None:
+        """Put `png` where the last one was."""
+
+    def close(self) -> None:
+        """Leave the last one for good."""
 
 
 class LiveBar(SweepBar):
@@ -45,11 +56,11 @@ class LiveBar(SweepBar):
 
     Args:
         every: seconds between two pictures.
-        show: takes a PNG and puts it in the place of the last one.
+        picture: where to draw.
     """
 
-    def __init__(self, every: float, show: Callable[[bytes], None]) -> None:
-        self._every, self._show = every, show
+    def __init__(self, every: float, picture: Picture) -> None:
+        self._every, self._picture = every, picture
         self._lr: list[float] = []
         self._loss: list[float] = []
         self._last = monotonic()
@@ -66,6 +77,10 @@ class LiveBar(SweepBar):
         """Draw all of it, and where it broke."""
         self._draw(curve)
 
+    def close(self) -> None:
+        """Leave the last picture, also that of a sweep that was interrupted."""
+        self._picture.close()
+
     def _draw(self, curve: LossCurve) -> None:
         from lrtool.plotting import plot_range_test
         from lrtool.plotting.style import new_figure, style
@@ -75,24 +90,71 @@ class LiveBar(SweepBar):
             figure = new_figure((6.4, 3.4))
             plot_range_test(curve, figure.subplots())
             figure.savefig(buffer, format="png")
-        self._show(buffer.getvalue())
+        self._picture.show(buffer.getvalue())
 
 
-def _cell() -> Callable[[bytes], None] | None:
-    """Shows PNGs in the running notebook cell, each in place of the last; None outside of one."""
+class OutputPicture:
+    """A picture as the output of a notebook cell.
+
+    Args:
+        display: IPython.display.
+    """
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._handle = display.DisplayHandle()
+        self._shown = False
+
+    def show(self, png: bytes) -> None:
+        """Put `png` where the last one was."""
+        self.put(self._display.Image(data=png))
+
+    def put(self, thing: Any) -> None:
+        """Make `thing` the output."""
+        (self._handle.update if self._shown else self._handle.display)(thing)
+        self._shown = True
+
+    def close(self) -> None:
+        """Nothing to do: an output stays."""
+
+
+class WidgetPicture:
+    """A picture as a widget: the page gets the new bytes alone, and nothing is laid out again.
+
+    Args:
+        output: takes the widget, and at the end the last picture: a widget lives no longer than
+            its kernel, and shows nothing in a notebook that was saved or printed.
+        widget: an empty ipywidgets.Image.
+    """
+
+    def __init__(self, output: OutputPicture, widget: Any) -> None:
+        self._output, self._widget = output, widget
+        self._png = b""
+
+    def show(self, png: bytes) -> None:
+        """Put `png` where the last one was."""
+        self._widget.value = png
+        if not self._png:
+            self._output.put(self._widget)
+        self._png = png
+
+    def close(self) -> None:
+        """Put an ordinary picture in the place of the widget."""
+        if self._png:
+            self._output.show(self._png)
+        self._widget.close()
+
+
+def _in_cell() -> Picture | None:
+    """A place in the output of the running notebook cell; None outside of one."""
     # A notebook has imported IPython; asking for it first would be the slowest part of this.
     ipython: Any = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    display: Any = ipython.display
-    handle = display.DisplayHandle()
-    shown = False
-
-    def show(png: bytes) -> None:
-        nonlocal shown
-        picture = display.Image(data=png)
-        (handle.update if shown else handle.display)(picture)
-        shown = True
-
-    return show
+    output = OutputPicture(ipython.display)
+    try:
+        from ipywidgets import Image
+    except ImportError:
+        return output
+    return WidgetPicture(output, Image(format="png"))

@@ -10,11 +10,23 @@ from support.results import a_curve
 from support.tiny import TinyModel, tiny_loader
 
 
+class Shown(list[bytes]):
+    """Every picture in turn, and whether the place was closed."""
+
+    closed = False
+
+    def show(self, png: bytes) -> None:
+        self.append(png)
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def test_pictures_come_at_the_asked_pace_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(live_curve, "monotonic", lambda: now)
-    shown: list[bytes] = []
-    bar = LiveBar(1.0, shown.append)
+    shown = Shown()
+    bar = LiveBar(1.0, shown)
     for step in range(10):
         now += 0.4
         bar.step(10.0**-step, 1.0, total=10)
@@ -26,17 +38,18 @@ def test_pictures_come_at_the_asked_pace_and_at_the_end(monkeypatch: pytest.Monk
 
 
 def test_the_range_test_shows_it_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[bytes] = []
-    monkeypatch.setattr(live_curve, "_cell", lambda: shown.append)
+    shown = Shown()
+    monkeypatch.setattr(live_curve, "_in_cell", lambda: shown)
     result = lrtool.range_test(
         TinyModel(), tiny_loader(), min_lr=1e-5, max_lr=1.0, num_steps=12,
         trainer_kwargs={"accelerator": "cpu", "callbacks": [LiveCurve(every=1e-9)]},
     )  # fmt: skip
     assert len(shown) == result.num_steps + 1
+    assert shown.closed
 
 
 def test_it_changes_nothing_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_curve, "_cell", lambda: lambda png: None)
+    monkeypatch.setattr(live_curve, "_in_cell", Shown)
     model = TinyModel()
     curves = [
         lrtool.range_test(
