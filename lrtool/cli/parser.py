@@ -153,6 +153,15 @@ def _tune(commands: Any) -> None:
         "--schedule", action="append", metavar="NAME",
         help="schedule to try; repeat it to search over several (one_cycle)",
     )  # fmt: skip
+    parser.add_argument(
+        "--sampler", choices=("pibo", "priorband", "tpe", "gp", "cmaes", "random"),
+        help="what proposes trials, weighted by the measurement (pibo)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pruner", choices=("none", "median", "rungs"),
+        help="what ends weak trials early: median, those worse than the others' median at a step; "
+        "rungs, all but the best third after a ninth and a third of the steps (none)",
+    )  # fmt: skip
     parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a trial")
     parser.add_argument("--max-steps", type=int, metavar="N", help="optimizer steps of a trial")
     parser.add_argument(

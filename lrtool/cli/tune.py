@@ -61,6 +61,8 @@ def _search(
         max_steps=arguments.max_steps,
         storage=arguments.storage,
         study_name=arguments.study_name,
+        sampler=arguments.sampler,
+        pruner=arguments.pruner,
         seed=arguments.seed,
         trainer_kwargs=trainer_kwargs(arguments),
         out_dir=arguments.out,

@@ -56,6 +56,8 @@ CASES = {
     "no length of a trial": ("tune", GOOD),
     "no epochs": ("tune", GOOD, "--max-epochs", "0"),
     "unknown mode": ("tune", GOOD, "--max-epochs", "1", "--mode", "up"),
+    "unknown sampler": ("tune", GOOD, "--max-epochs", "1", "--sampler", "tpee"),
+    "unknown pruner": ("tune", GOOD, "--max-epochs", "1", "--pruner", "mean"),
     "storage that is no study": ("tune", GOOD, "--max-epochs", "1", "--storage", "target.py"),
     "storage of an unknown kind": (
         "tune", GOOD, "--max-epochs", "1", "--storage", "mongo://host/db",

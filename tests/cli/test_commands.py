@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lrtool.cli import main
+from lrtool.cli.parser import build_parser
 from lrtool.result import RangeTestResult
 from support import targets
 
@@ -112,6 +113,26 @@ def test_tune_searches_goes_on_and_reports(
     page = (tmp_path / "again.html").read_text(encoding="utf-8")
     assert "Every trial of the study" in page
     assert "To train with it" in page
+
+
+def test_tune_passes_on_sampler_and_pruner(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from lrtool.cli._study import read_study
+
+    words = ["tune", target, "--max-epochs", "1", "--json", "--trials", "2"]
+    main([*words, "--sampler", "random", "--pruner", "rungs"])
+    assert len(printed(capsys)["trials"]) == 2
+    settings = read_study("lrtool-tune/study.journal", None).user_attrs["lrtool:settings"]
+    assert (settings["sampler"], settings["pruner"]) == ("random", "rungs")
+
+
+def test_tune_offers_every_sampler_and_every_pruner() -> None:
+    from lrtool.search.pruners import PRUNERS
+    from lrtool.search.sampler import SAMPLERS
+
+    for option, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        for name in names:
+            arguments = build_parser().parse_args(["tune", "t.py:f", f"--{option}", name])
+            assert getattr(arguments, option) == name
 
 
 def test_report_reads_a_saved_range_test(target: str, tmp_path: Path) -> None:
