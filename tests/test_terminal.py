@@ -56,6 +56,18 @@ def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3].startswith("-")
 
 
+def test_a_terminal_without_rich_gets_the_same_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = (("a", "b"), [("x" * 12, 1.5), ("[bold]", None)])
+    _terminal.show_table(*table)
+    plain = capsys.readouterr().out
+    monkeypatch.setattr(_terminal, "colour", lambda: True)
+    monkeypatch.setitem(sys.modules, "rich.console", None)  # importing it fails
+    _terminal.show_table(*table)
+    assert capsys.readouterr().out == plain
+
+
 def test_repr_of_a_result_is_one_short_line() -> None:
     shown = repr(a_result())
     assert shown == (
