@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -19,7 +20,7 @@ def closing(study: optuna.Study) -> Iterator[optuna.Study]:
         yield study
     finally:
         storage = study._storage
-        backend = getattr(storage, "_backend", storage)
+        backend: Any = getattr(storage, "_backend", storage)  # a cache before it, or not
         backend.remove_session()
         backend.engine.dispose()
         gc.collect()
