@@ -46,6 +46,11 @@ def check_trainer(trainer: Trainer, index: int) -> None:
             f"a range test runs under {' and '.join(_STRATEGIES)}, got {names[0]}; measure on one "
             "device (devices=1), write the rate into this run, and remove LRRangeTest from it"
         )
+    if all(type(one).__name__ == "_MockOptimizer" for one in trainer.optimizers):
+        raise ArgumentError(
+            "a range test needs an optimizer, got None from configure_optimizers; "
+            "return one, such as torch.optim.SGD(self.parameters(), lr=0.1)"
+        )
     count = len(trainer.optimizers)
     if index >= count:
         raise ArgumentError(

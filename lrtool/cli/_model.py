@@ -23,9 +23,16 @@ def build_model(model_fn: Any, seed: int) -> Any:
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
     model = model_fn()
-    if not isinstance(model, tuple(module.LightningModule for module in lightning_modules())):
+    bases = tuple(module.LightningModule for module in lightning_modules())
+    if not isinstance(model, bases):
         raise ArgumentError(
             f"model_fn() must give a LightningModule, got a {type(model).__name__}; "
             "put the network in a LightningModule with training_step and configure_optimizers"
         )
+    for name in ("training_step", "configure_optimizers"):
+        if getattr(type(model), name) in [getattr(base, name) for base in bases]:
+            raise ArgumentError(
+                f"model_fn() must give a model that trains, got a {type(model).__name__} "
+                f"without {name}; define {name} in it"
+            )
     return model

@@ -20,6 +20,7 @@ def command_line() -> str:
 def folder_to_write(text: str) -> Path:
     """Check that `text` can be a folder to write into; it is not made yet."""
     folder = Path(text)
+    require(bool(text), "--out naming a folder", "write . for the folder you are in", out=text)
     require(
         not folder.exists() or folder.is_dir(), "--out naming a folder",
         "it is a file: choose another", out=text,
@@ -31,6 +32,7 @@ def folder_to_write(text: str) -> Path:
 def file_to_write(text: str) -> Path:
     """Check that `text` can be a file to write."""
     path = Path(text)
+    require(bool(text), "a file's name", "for example report.html", out=text)
     require(not path.is_dir(), "--out naming a file", "it is a folder: name a file in it", out=text)
     require(path.parent.is_dir(), "--out in a folder that exists", "make it first", out=text)
     _writable(path, text)

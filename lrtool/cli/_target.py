@@ -33,6 +33,8 @@ def load_target(target: str) -> tuple[Callable[[], Any], Any]:
     function = _function(_module(where, target), name, target)
     pair = _call(function, target)
     made = isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0])
+    # A finished model is callable too.
+    made = made and (isinstance(pair[0], type) or not hasattr(pair[0], "training_step"))
     require(
         made, "TARGET returning (model_fn, data)",
         "model_fn() must give a new LightningModule, so return the function or class, not a model",
@@ -99,13 +101,24 @@ def _call(function: Callable[[], Any], target: str) -> Any:
 def _with_batches(data: Any, target: str) -> Any:
     """Refuse missing or empty training data now, before anything is written."""
     train = data[0] if isinstance(data, tuple | list) and data else data
-    try:
-        empty = train is None or (hasattr(train, "__len__") and len(train) == 0)
-    except TypeError:  # a loader over an IterableDataset knows no length
-        empty = False
     require(
-        not empty, "training data with at least one batch",
+        _gives_batches(train), "training data with at least one batch",
         "return (model_fn, train_loader) or (model_fn, (train_loader, val_loader))",
         TARGET=target, data=type(data).__name__,
     )  # fmt: skip
     return data
+
+
+def _gives_batches(train: Any) -> bool:
+    from lrtool.callbacks._lightning import lightning_modules
+
+    for module in lightning_modules():
+        if isinstance(train, module.LightningDataModule):
+            own = type(train).train_dataloader
+            return own is not module.LightningDataModule.train_dataloader
+    if isinstance(train, str | bytes) or not hasattr(train, "__iter__"):
+        return False
+    try:
+        return not hasattr(train, "__len__") or len(train) > 0
+    except TypeError:  # a loader over an IterableDataset knows no length
+        return True

@@ -58,10 +58,20 @@ def _runner(name: str) -> Callable[[argparse.Namespace], None]:
     return run
 
 
+def _seed(text: str) -> int:
+    """What every random generator takes as a seed; numpy's range is the narrowest."""
+    if not 0 <= (seed := int(text)) < 2**32:
+        raise argparse.ArgumentTypeError(f"0 <= seed < 2**32 must hold, got {text}")
+    return seed
+
+
+_seed.__name__ = "int"  # argparse names the type when it refuses a word
+
+
 def _common(parser: Any, *, seed: bool = True) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     if seed:
-        parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
+        parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (0)")
     parser.add_argument(
         "--traceback", action="store_true", help="show where bad input was found, for debugging"
     )

@@ -153,12 +153,27 @@ def _server(url: str, kind: str, study_name: str) -> Home:
     if kind == "postgresql":
         optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
         url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
-    # Workers that start together on an empty database would all make its tables.
-    with DatabaseLocks(url, _TABLES).mutex():
-        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     parts = urlsplit(url)
     shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
+    # Workers that start together on an empty database would all make its tables.
+    with _answering(shown), DatabaseLocks(url, _TABLES).mutex():
+        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
+
+
+@contextmanager
+def _answering(shown: str) -> Iterator[None]:
+    """Say in one line that the server is not there, or lets nobody in."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise ArgumentError(
+            f"storage must be a database that answers, got {shown!r}: {reason}; "
+            "check host, port, user, password and the database's name"
+        ) from error
 
 
 def _grpc(url: str) -> Home:

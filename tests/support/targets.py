@@ -1,6 +1,8 @@
 """TARGETs for the command line, good and bad, as source to write into a file."""
 
 GOOD = """
+import warnings
+from pytorch_lightning import LightningDataModule, LightningModule
 from support.tiny import TinyModel, tiny_loader
 
 def make():
@@ -14,6 +16,36 @@ def no_data():
 
 def empty_data():
     return TinyModel, []
+
+class Loaderless(LightningDataModule):
+    pass
+
+class Stepless(LightningModule):
+    def configure_optimizers(self):
+        return None
+
+class Unoptimized(TinyModel):
+    def configure_optimizers(self):
+        warnings.filterwarnings("ignore", ".*returned `None`.*")
+        return None
+
+def a_model():
+    return TinyModel(), tiny_loader()
+
+def data_module_without_loader():
+    return TinyModel, Loaderless()
+
+def data_that_is_a_number():
+    return TinyModel, 3
+
+def data_that_is_text():
+    return TinyModel, "train.csv"
+
+def no_training_step():
+    return Stepless, tiny_loader()
+
+def no_optimizer():
+    return Unoptimized, tiny_loader()
 
 def raises():
     raise ValueError("no such\\nfile")
