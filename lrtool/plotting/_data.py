@@ -4,7 +4,7 @@ import numpy as np
 
 from lrtool.curve import FloatArray, LossCurve
 
-__all__ = ["line", "pieces", "window"]
+__all__ = ["gapped", "line", "pieces", "window"]
 
 
 def pieces(curve: LossCurve) -> list[tuple[FloatArray, FloatArray]]:
@@ -34,6 +34,13 @@ def line(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
         return np.empty(0), np.empty(0)
     lr, loss = zip(*found, strict=True)
     return np.concatenate(lr), np.concatenate(loss)
+
+
+def gapped(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
+    """The pieces, a NaN between them: one line with gaps, for matplotlib and plotly."""
+    lr, loss = line(curve)
+    cuts = np.cumsum([len(rates) for rates, _ in pieces(curve)])[:-1].astype(int)
+    return np.insert(lr, cuts, np.nan), np.insert(loss, cuts, np.nan)
 
 
 def window(curve: LossCurve, smoothed: FloatArray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrtool._optional import optional_import
-from lrtool.plotting._data import line, window
+from lrtool.plotting._data import gapped, line, window
 from lrtool.plotting.style import palette_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def interactive_range_test(result: "RangeTestResult", *, theme: "Theme" = "light
     """
     go = optional_import("plotly.graph_objects", extra="notebook", purpose="an interactive curve")
     palette, curve = palette_of(theme), result.curve
-    lr, smoothed = line(curve)
+    lr, smoothed = gapped(curve)
     assert curve.passes is not None
     figure = go.Figure()
     figure.add_scatter(
@@ -47,7 +47,7 @@ def interactive_range_test(result: "RangeTestResult", *, theme: "Theme" = "light
     if result.suggestion.has_pick:
         _mark(figure, result, palette)
     if len(lr):
-        figure.update_yaxes(range=window(curve, smoothed))
+        figure.update_yaxes(range=window(curve, line(curve)[1]))
     figure.update_xaxes(type="log", title="learning rate", dtick=1, exponentformat="power")
     figure.update_yaxes(title="training loss", gridcolor=palette.grid)
     figure.update_layout(

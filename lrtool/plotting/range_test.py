@@ -7,7 +7,7 @@ import numpy as np
 
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.plotting._axes import fit_text, is_small, legend, log_rate_axis, plain
-from lrtool.plotting._data import line, pieces, window
+from lrtool.plotting._data import gapped, line, pieces, window
 from lrtool.plotting.style import Palette, ink, new_axes
 from lrtool.types import StopReason
 
@@ -136,7 +136,7 @@ def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None"
         low, high = window(result.curve, loss)
         lows.append(low)
         highs.append(high)
-        ax.plot(lr, loss, color=colour, label=plain(name))
+        ax.plot(*gapped(result.curve), color=colour, label=plain(name))
         if result.suggestion.has_pick:
             at = float(np.interp(np.log(result.lr), np.log(lr), loss))
             ax.plot(result.lr, at, "o", color=colour, markersize=6)

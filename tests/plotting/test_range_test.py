@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrtool.curve import LossCurve
-from lrtool.plotting import plot_range_test, plot_slope, plot_suggestions, style
+from lrtool.plotting import plot_range_test, plot_range_tests, plot_slope, plot_suggestions, style
 from lrtool.plotting.style import ink
 from lrtool.result import RangeTestResult
 from lrtool.suggest import Suggestion
@@ -75,13 +75,18 @@ def test_the_smoothed_line_is_the_curve_s() -> None:
     assert np.array_equal(np.asarray(line.get_ydata()), result.curve.smoothed)
 
 
-def test_no_line_crosses_from_one_range_to_the_next() -> None:
+def two_ranges() -> LossCurve:
+    """A flat loss of 2 over a wide range, then of 1 over a finer one inside it."""
     wide, fine = np.geomspace(1e-6, 1, 30), np.geomspace(1e-4, 1e-2, 40)
-    curve = LossCurve(
+    return LossCurve(
         np.concatenate([wide, fine]),
         np.concatenate([np.full(30, 2.0), np.full(40, 1.0)]),
         passes=np.repeat([0, 1], [30, 40]),
     )
+
+
+def test_no_line_crosses_from_one_range_to_the_next() -> None:
+    curve = two_ranges()
     ax = plot_range_test(curve, an_ax())
     lines = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
     assert sorted(np.ptp(y) < 1e-9 and round(y[0], 6) for y in lines if len(y) > 2) == [1, 2, 2]
@@ -195,3 +200,18 @@ def _contrast(a: str, b: str) -> float:
     """WCAG 2.1 contrast ratio."""
     high, low = sorted((_luminance(a), _luminance(b)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def test_several_range_tests_one_line_and_one_dot_each() -> None:
+    cut = RangeTestResult(two_ranges(), a_suggestion())
+    ax = an_ax()
+    assert plot_range_tests({"one": a_result(), "cut": cut, "$two$": no_pick()}, ax) is ax
+    drawn(ax)
+    named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    assert len(named) == 3
+    dots = [float(np.ravel(line.get_xdata())[0]) for line in ax.lines if line.get_marker() == "o"]
+    assert dots == [a_result().lr, cut.lr]
+    steps = np.diff(np.asarray(named[1].get_ydata(), dtype=float))
+    assert np.isnan(steps).sum() == 4  # two gaps
+    assert np.nanmax(np.abs(steps)) < 1e-6
+    drawn(plot_range_tests({"nothing": nothing_finite()}, an_ax()))
