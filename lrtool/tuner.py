@@ -169,7 +169,7 @@ def tune(
         objective,
         lambda: define(
             _knobs(model_fn, seed),
-            lambda: _measured(model_fn, data, trainer_kwargs, seed),
+            lambda: _measured(model_fn, data, trainer_kwargs, seed, progress_bar),
             range_test=range_test,
             schedules=schedules,
             priors=priors,
@@ -205,12 +205,15 @@ def _measured(
     data: Any,
     trainer_kwargs: Mapping[str, Any] | None,
     seed: int | None,
+    progress_bar: bool,
 ) -> RangeTestResult:
     """The study's one range test, on a model of its own."""
     from lrtool._quiet import quiet
+    from lrtool.callbacks._terminal_bar import TerminalBar
     from lrtool.callbacks.objective import seeded
 
     not_for_sweeps = {"callbacks", "max_epochs", "max_steps", "logger", "enable_progress_bar"}
     kwargs = {k: v for k, v in (trainer_kwargs or {}).items() if k not in not_for_sweeps}
+    kwargs["callbacks"] = [TerminalBar()] if progress_bar else []
     with seeded(seed), quiet():
         return range_test(model_fn(), data() if callable(data) else data, trainer_kwargs=kwargs)

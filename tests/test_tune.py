@@ -44,6 +44,19 @@ def tune(model_fn: Any = TINY, **options: Any) -> TuneResult:
     return lrtool.tune(model_fn, data, **{**settings, **options})
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_range_test_inside_shows_its_steps_if_wanted(
+    wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrtool.callbacks._terminal_bar import TerminalBar
+
+    opened = []
+    real = TerminalBar.sweep_bar
+    monkeypatch.setattr(TerminalBar, "sweep_bar", lambda bar: opened.append(bar) or real(bar))
+    tune(range_test=None, n_trials=1, progress_bar=wanted)
+    assert len(opened) == wanted
+
+
 def test_measures_searches_and_returns_the_best() -> None:
     result = tune(range_test=None, n_trials=3)
     assert result.range_test is not None
