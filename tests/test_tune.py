@@ -13,6 +13,8 @@ import torch
 
 import lrtool
 from lrtool import param_groups
+from lrtool.callbacks._progress import SweepBar
+from lrtool.callbacks._terminal_bar import TerminalBar
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.search import LogNormal, TuneResult
 from lrtool.search.trials import RETRY_OF
@@ -48,11 +50,14 @@ def tune(model_fn: Any = TINY, **options: Any) -> TuneResult:
 def test_the_range_test_inside_shows_its_steps_if_wanted(
     wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrtool.callbacks._terminal_bar import TerminalBar
-
-    opened = []
+    opened: list[SweepBar] = []
     real = TerminalBar.sweep_bar
-    monkeypatch.setattr(TerminalBar, "sweep_bar", lambda bar: opened.append(bar) or real(bar))
+
+    def sweep_bar(callback: TerminalBar) -> SweepBar:
+        opened.append(real(callback))
+        return opened[-1]
+
+    monkeypatch.setattr(TerminalBar, "sweep_bar", sweep_bar)
     tune(range_test=None, n_trials=1, progress_bar=wanted)
     assert len(opened) == wanted
 
