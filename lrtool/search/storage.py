@@ -117,9 +117,16 @@ def _drop_half_line(path: Path) -> None:
 
 
 def _journal(path: Path, study_name: str) -> Home:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise FileFormatError(f"{path} must be an Optuna journal file, but it is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise ArgumentError(
+            f"storage must be a file that can be written, got {str(path)!r}: {error.strerror}; "
+            "choose another place"
+        ) from error
     if path.exists() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(1) != b"{":

@@ -71,6 +71,9 @@ CASES = {
     "unknown sampler": ("tune", GOOD, "--max-epochs", "1", "--sampler", "tpee"),
     "unknown pruner": ("tune", GOOD, "--max-epochs", "1", "--pruner", "mean"),
     "storage that is no study": ("tune", GOOD, "--max-epochs", "1", "--storage", "target.py"),
+    "storage under a file": (
+        "tune", GOOD, "--max-epochs", "1", "--storage", "target.py/study.journal",
+    ),
     "storage of an unknown kind": (
         "tune", GOOD, "--max-epochs", "1", "--storage", "mongo://host/db",
     ),
