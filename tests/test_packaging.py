@@ -89,7 +89,6 @@ def test_wheel_imports_from_the_root_folder(installed: Path) -> None:
     assert module == "lrtool.callbacks.range_test"
 
 
-@pytest.mark.slow
 def test_demo_runs_from_the_wheel_and_leaves_one_folder(installed: Path, tmp_path: Path) -> None:
     command = installed.parent / "lrtool"
     run(command, "demo", "--fast", "--out", "shown", cwd=tmp_path)
