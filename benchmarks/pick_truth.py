@@ -1,11 +1,12 @@
 """The truth the picks are scored against: final validation losses over a grid of learning rates.
 
-    python benchmarks/pick_truth.py            # benchmarks/data/pick_truth.json, ~10 min on a core
-    python benchmarks/pick_truth.py --extra    # benchmarks/data/pick_truth_extra.json, as long
+    python benchmarks/pick_truth.py               # data/pick_truth.json, 10 minutes on a core
+    python benchmarks/pick_truth.py --half extra  # data/pick_truth_extra.json, as long
+    python benchmarks/pick_truth.py --half fresh  # data/pick_truth_fresh.json, as long
 
 For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss
 after a full training at a constant rate, and under one-cycle with that peak (of the rate only;
-momentum stays).
+momentum stays). Tasks already in the file are kept: delete it to start anew.
 """
 
 import argparse
@@ -19,10 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 from batched import one_cycle_factor, train
-from tasks import tasks
+from tasks import Task, tasks
 
 PATH = Path(__file__).parent / "data" / "pick_truth.json"
 EXTRA_PATH = PATH.with_name("pick_truth_extra.json")
+FRESH_PATH = PATH.with_name("pick_truth_fresh.json")
+PATHS = {None: PATH, "dev": PATH, "report": PATH, "extra": EXTRA_PATH, "fresh": FRESH_PATH}
 GRID = 10 ** np.arange(-5, 2.51, 0.25)
 SEEDS = [100, 101, 102]
 SCHEDULES = {"constant": lambda step, total: 1.0, "one_cycle": one_cycle_factor}
@@ -93,39 +96,52 @@ def _plain(values: np.ndarray) -> list[Any]:
     return [[float(f"{v:.5g}") if np.isfinite(v) else None for v in row] for row in values]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="two tasks, nothing written")
-    parser.add_argument("--extra", action="store_true", help="the additional development tasks")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    out: dict[str, Any] = {
-        "command": "python benchmarks/pick_truth.py" + (" --extra" if args.extra else ""),
+def _measured(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["tasks"]
+    return kept
+
+
+def _write(path: Path, half: str | None, entries: dict[str, Any]) -> None:
+    out = {
+        "command": "python benchmarks/pick_truth.py" + (f" --half {half}" if half else ""),
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "grid": [float(f"{g:.6g}") for g in GRID],
         "seeds": SEEDS,
-        "tasks": {},
+        "tasks": entries,
     }
-    chosen = [
-        task
-        for task in tasks("extra" if args.extra else None)
-        if not args.fast or task.family == "logistic"
-    ]
-    for task in chosen:
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(out, separators=(",", ":")).replace('"tasks":{', '"tasks":{\n')
+    path.write_text(text.replace("]]},", "]]},\n") + "\n", encoding="utf-8")
+
+
+def measure(task: Task) -> dict[str, Any]:
+    entry: dict[str, Any] = {"num_steps": task.num_steps, "optimizer": task.optimizer}
+    for schedule, factor in SCHEDULES.items():
+        before, after = train(task, GRID, SEEDS, factor)
+        entry["before"] = [float(f"{v:.5g}") for v in before[:, 0]]
+        entry[schedule] = _plain(after)
+    return entry
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--fast", action="store_true", help="two tasks, nothing written")
+    parser.add_argument("--half", choices=["extra", "fresh"], help="other tasks than the first 24")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    path = PATHS[args.half]
+    entries = {} if args.fast else _measured(path)
+    for task in tasks(args.half):
+        if task.name in entries or (args.fast and task.family != "logistic"):
+            continue
         started = time.perf_counter()
-        entry: dict[str, Any] = {"num_steps": task.num_steps, "optimizer": task.optimizer}
-        for schedule, factor in SCHEDULES.items():
-            before, after = train(task, GRID, SEEDS, factor)
-            entry["before"] = [float(f"{v:.5g}") for v in before[:, 0]]
-            entry[schedule] = _plain(after)
-        out["tasks"][task.name] = entry
+        entries[task.name] = measure(task)
         print(f"{task.name:28s} {time.perf_counter() - started:6.1f} s", flush=True)
-    if not args.fast:
-        path = EXTRA_PATH if args.extra else PATH
-        path.parent.mkdir(exist_ok=True)
-        text = json.dumps(out, separators=(",", ":")).replace('"tasks":{', '"tasks":{\n')
-        path.write_text(text.replace("]]},", "]]},\n") + "\n", encoding="utf-8")
+        if not args.fast:
+            _write(path, args.half, entries)
 
 
 if __name__ == "__main__":
