@@ -3,9 +3,11 @@
 import argparse
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 from lrtool import __version__
+from lrtool.cli._arguments import Parser, ScheduleParser
+from lrtool.cli._schedule_options import add_options, shown_names, summary
 
 __all__ = ["build_parser"]
 
@@ -20,16 +22,9 @@ _EXIT = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with its errors in one line that ends with the remedy."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"lrtool: {message}; see: {self.prog} --help\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog="lrtool",
         description="Find a learning rate by measuring, train on a schedule built from it, and "
         "hand the measurement to a search.",
@@ -124,13 +119,29 @@ def _schedule(commands: Any) -> None:
         commands,
         "schedule",
         "show a schedule's values without training",
-        "Show a schedule's values. Example: lrtool schedule one_cycle max_lr=0.1 total_steps=1000 "
-        "--plot. Without NAME, list the schedules.",
+        "Show a schedule's values. Without NAME, list the schedules.",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a schedule, such as one_cycle")
-    parser.add_argument(
-        "parameters", metavar="KEY=VALUE", nargs="*", help="its parameters, such as max_lr=0.1"
+    parser.set_defaults(steps=None, epoch_steps=None, plot=None)
+    _common(parser, seed=False)
+    kinds = parser.add_subparsers(
+        title="schedules", metavar="NAME", dest="name", parser_class=ScheduleParser
     )
+    for name in shown_names():
+        _one_schedule(kinds, name)
+
+
+def _one_schedule(kinds: Any, name: str) -> None:
+    """The command `lrtool schedule NAME`; what is left out keeps the default of the one above."""
+    parser = kinds.add_parser(
+        name,
+        schedule=name,
+        help=summary(name),
+        description=f"{summary(name)}. Parameters without a default are needed; with --steps, "
+        "lengths left out fill the run. A length may have a unit: 500step, 10ep, 0.1dur.",
+        epilog=_EXIT,
+        argument_default=argparse.SUPPRESS,
+    )
+    add_options(parser, name)
     parser.add_argument(
         "--steps", type=int, metavar="N",
         help="optimizer steps of the run, which fills in lengths left out (the schedule's length)",

@@ -1,17 +1,19 @@
 """`lrtool schedule NAME`."""
 
 import argparse
-import ast
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING
 from typing import Any
 
 import numpy as np
 
-from lrtool._check import one_of, require
+from lrtool._check import integer, require
 from lrtool._terminal import ascii_only, show, show_table, width
 from lrtool.cli._out import file_to_write, print_json
+from lrtool.cli._schedule_options import defaults, option, shown_names, summary
+from lrtool.durations import Duration
 from lrtool.errors import ArgumentError
-from lrtool.schedules import Horizon, Schedule, misfits
+from lrtool.schedules import Horizon, Schedule, create, misfits, recipe
+from lrtool.schedules.registry import SCHEDULES
 
 __all__ = ["run"]
 
@@ -23,10 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.name is None:
         _list(as_json=arguments.json)
         return
-    one_of("schedule", arguments.name, _known())
-    run_of = _run_of(arguments.steps, arguments.epoch_steps)
-    schedule = _build(arguments.name, arguments.parameters, run_of)
-    steps = _steps(schedule, arguments.steps)
+    schedule = _build(arguments)
+    steps = arguments.steps or schedule.length or 100
     if arguments.plot:
         _write(schedule, steps, arguments.plot)
     if arguments.json:
@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> None:
         print_json({"schedule": repr(schedule), "steps": list(range(steps)), "values": values})
         return
     show(repr(schedule))
-    for text in misfits(schedule, run_of.total_steps, run_of.steps_per_epoch) if run_of else ():
-        show(f"does not fit: {text}")
+    if arguments.steps is not None:
+        for text in misfits(schedule, arguments.steps, arguments.epoch_steps):
+            show(f"does not fit: {text}")
     if arguments.plot is not None:
         from lrtool.plotting import text_schedule
 
@@ -46,98 +47,58 @@ def run(arguments: argparse.Namespace) -> None:
         show(f"\nwritten to {arguments.plot}")
 
 
-def _entries(name: str) -> dict[str, "Field[Any]"]:
-    """The parameters of the schedule `name`."""
-    from lrtool.schedules.registry import SCHEDULES
-
-    return {entry.name: entry for entry in fields(SCHEDULES[name])}  # type: ignore[arg-type]
-
-
-def _required(entry: "Field[Any]") -> bool:
-    return entry.default is MISSING and entry.default_factory is MISSING
-
-
-def _known() -> list[str]:
-    """Every schedule whose parameters can be written on a command line."""
-    from lrtool import schedules
-
-    return [
-        name
-        for name in schedules.names()
-        if not any(
-            word in str(entry.type)
-            for entry in _entries(name).values()
-            for word in ("Schedule", "Callable", "Scale")
-        )
-    ]
-
-
 def _list(*, as_json: bool) -> None:
-    rows = {
-        name: ", ".join(
-            entry.name if _required(entry) else f"{entry.name}={entry.default!r}"
-            for entry in _entries(name).values()
-        )
-        for name in _known()
-    }
     if as_json:
-        print_json(rows)
+        print_json(
+            {
+                name: {k: None if v is MISSING else v for k, v in defaults(name).items()}
+                for name in shown_names()
+            }
+        )
         return
-    show_table(("schedule", "parameters"), list(rows.items()))
+    show_table(("schedule", "what it is"), [(name, summary(name)) for name in shown_names()])
+    show("\nlrtool schedule NAME --help shows the parameters of one.")
 
 
-def _run_of(steps: int | None, epoch_steps: int | None) -> Horizon | None:
-    """The run to fill, when its length is given."""
-    require(
-        epoch_steps is None or (epoch_steps > 0 and steps is not None),
-        "a whole --epoch-steps > 0 together with --steps",
-        epoch_steps=epoch_steps, steps=steps,
-    )  # fmt: skip
-    return None if steps is None else Horizon(steps, steps_per_epoch=epoch_steps)
-
-
-def _build(name: str, words: list[str], run_of: Horizon | None) -> Schedule:
-    from lrtool import schedules
-
-    entries = _entries(name)
-    given: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        require(
-            bool(equals), "parameters of the form KEY=VALUE", "for example max_lr=0.1", got=word
-        )
-        one_of(f"parameter of {name}", key, entries)
-        given[key] = _value(value)
-    if run_of is not None:
-        built: Schedule = schedules.recipe(name, **given).build(run_of)
-        return built
-    missing = [key for key, entry in entries.items() if _required(entry) and key not in given]
+def _build(arguments: argparse.Namespace) -> Schedule:
+    """The schedule asked for; the length of the run, when given, fills in what was left out."""
+    name, steps, epoch_steps = arguments.name, arguments.steps, arguments.epoch_steps
+    integer(1, steps=1 if steps is None else steps)
+    integer(1, epoch_steps=1 if epoch_steps is None else epoch_steps)
+    needed = defaults(name)
+    given = {
+        key: _in_steps(vars(arguments)[key], steps, epoch_steps)
+        for key in needed
+        if key in vars(arguments)
+    }
+    known = {"total_steps", *SCHEDULES[name].fitted(steps, given)} if steps else set()
+    missing = [
+        key
+        for key, default in needed.items()
+        if default is MISSING and key not in known and key not in given
+    ]
     if missing:
-        example = " ".join(f"{key}=..." for key in missing)
+        example = " ".join(f"{option(key)} ..." for key in missing)
+        verb = "is" if len(missing) == 1 else "are"
         raise ArgumentError(
-            f"{name} needs {', '.join(missing)}, got {' '.join(words) or 'no parameters'}; "
-            f"add {example}"
+            f"{name} needs {', '.join(missing)}, which {verb} not given; add {example}"
         )
-    return schedules.create(name, **given)
+    if steps is None:
+        return create(name, **given)
+    built: Schedule = recipe(name, **given).build(Horizon(steps, steps_per_epoch=epoch_steps))
+    return built
 
 
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        lowered = text.lower()
-        if lowered in {"nan", "inf", "-inf"}:
-            return float(lowered)
-        return {"true": True, "false": False, "none": None}.get(lowered, text)
-
-
-def _steps(schedule: Schedule, asked: int | None) -> int:
-    from lrtool._check import integer
-
-    if asked is not None:
-        integer(1, "show at least one", steps=asked)
-        return asked
-    return schedule.length or 100
+def _in_steps(value: Any, steps: int | None, epoch_steps: int | None) -> Any:
+    """`value` with durations converted to optimizer steps."""
+    if isinstance(value, tuple):
+        return tuple(_in_steps(part, steps, epoch_steps) for part in value)
+    if not isinstance(value, Duration):
+        return value
+    for unit, key, length in (("ep", "--epoch-steps", epoch_steps), ("dur", "--steps", steps)):
+        if value.unit == unit and length is None:
+            raise ArgumentError(f"{value} needs {key}, which is not given; add {key} N")
+    return value.steps(total_steps=steps, steps_per_epoch=epoch_steps)
 
 
 def _write(schedule: Schedule, steps: int, file: str) -> None:

@@ -113,7 +113,16 @@ class Triangular2(_Triangles):
     """Triangles that halve in height from cycle to cycle.
 
     ``value(k) = min_lr + (max_lr - min_lr) * rise / 2 ** c`` with c the cycle from 0 and rise as in
-    `Triangular`, whose arguments it takes.
+    `Triangular`.
+
+    Args:
+        max_lr: the first peak, at step `step_size_up`.
+        min_lr: the base, at step 0 of each cycle; at most `max_lr`.
+        step_size_up: optimizer steps from base to peak, at least 1.
+        step_size_down: optimizer steps from peak to base; as many as up when None.
+
+    Raises:
+        ArgumentError: when a value is out of its range or the bounds are swapped.
 
     >>> wave = triangular2(max_lr=0.9, min_lr=0.1, step_size_up=10)
     >>> wave(0), wave(10), wave(30), wave(10**12)
@@ -131,11 +140,17 @@ class Triangular2(_Triangles):
 class ExpRange(_Triangles):
     """Triangles whose height shrinks by `gamma` each step.
 
-    ``value(k) = min_lr + (max_lr - min_lr) * rise * gamma ** k`` with rise as in `Triangular`,
-    whose arguments it takes.
+    ``value(k) = min_lr + (max_lr - min_lr) * rise * gamma ** k`` with rise as in `Triangular`.
 
     Args:
+        max_lr: the peak there would be without `gamma`.
+        min_lr: the base, at step 0 of each cycle; at most `max_lr`.
+        step_size_up: optimizer steps from base to peak, at least 1.
+        step_size_down: optimizer steps from peak to base; as many as up when None.
         gamma: factor of one optimizer step, in (0, 1].
+
+    Raises:
+        ArgumentError: when a value is out of its range or the bounds are swapped.
 
     >>> wave = exp_range(max_lr=0.5, min_lr=0.1, step_size_up=1, gamma=0.5)
     >>> wave(0), round(wave(1), 12), round(wave(3), 12)
@@ -159,10 +174,13 @@ class ExpRange(_Triangles):
 class Cyclical(_Triangles):
     """Triangles scaled by your own function.
 
-    ``value(k) = min_lr + (max_lr - min_lr) * rise * scale_fn(x)`` with rise as in `Triangular`,
-    whose arguments it takes.
+    ``value(k) = min_lr + (max_lr - min_lr) * rise * scale_fn(x)`` with rise as in `Triangular`.
 
     Args:
+        max_lr: the peak where `scale_fn` is 1.
+        min_lr: the base, at step 0 of each cycle; at most `max_lr`.
+        step_size_up: optimizer steps from base to peak, at least 1.
+        step_size_down: optimizer steps from peak to base; as many as up when None.
         scale_fn: a function of x to [0, 1]. To be pickled with the schedule it must have a name
             that can be imported: a lambda fails when pickled, never silently.
         scale_mode: x is the cycle, from 1, with "cycle"; the step, from 0, with "iterations".

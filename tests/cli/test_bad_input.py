@@ -137,8 +137,9 @@ def test_bad_input_is_refused_in_one_line(
 def test_the_remedy_guesses_what_was_meant(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["schedule", "one_cicle"])
-    assert "did you mean 'one_cycle'?" in capsys.readouterr().err
+    for words, meant in ((("rnge-test",), "'range-test'"), (("demo", "--faster"), "--fast")):
+        exit_code(words)
+        assert f"did you mean {meant}?" in capsys.readouterr().err
     main(["range-test", GOOD, "--min-lr", "1", "--max-lr", "0.1"])
     assert "min_lr=1.0, max_lr=0.1; did you swap them?" in capsys.readouterr().err
 
