@@ -56,4 +56,6 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@# fastai asks for torchvision, whose wheels want CUDA's torch; what the docs show of it does not.
+	$(PIP) --constraint constraints.txt --no-deps fastai
 	@touch $@ $(VENV)/.demo

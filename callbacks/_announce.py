@@ -1,5 +1,6 @@
 """Tell the module's hyperparameters and the loggers which rate is in force."""
 
+import warnings
 from typing import Any
 
 from lrtool.callbacks._lightning import Trainer
@@ -38,7 +39,14 @@ def _log(trainer: Trainer, changed: dict[str, float]) -> None:
             logged |= dict(owner.hparams_initial)
     logged.pop("_class_path", None)
     for logger in trainer.loggers:
-        logger.log_hyperparams({**logged, **changed})
+        try:
+            logger.log_hyperparams({**logged, **changed})
+        except Exception as error:  # each maker raises its own kind; MLflow's values never change
+            warnings.warn(
+                f"{type(logger).__name__} keeps the rate it was given first "
+                f"({type(error).__name__}); the applied one is its metric lrtool/lr",
+                stacklevel=2,
+            )
         logger.save()
 
 

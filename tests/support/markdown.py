@@ -5,6 +5,7 @@ import io
 import re
 import sys
 import textwrap
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,7 +90,13 @@ def run_python(page: Path, session: dict[str, Any]) -> int:
             if "Model" in session and session["model"] is given:
                 given = session["model"] = session["Model"]()
             argv = block.value.split() if block.mark == "argv" else sys.argv
-            with contextlib.redirect_stdout(io.StringIO()) as out, mock.patch("sys.argv", argv):
+            with (
+                contextlib.redirect_stdout(io.StringIO()) as out,
+                mock.patch("sys.argv", argv),
+                warnings.catch_warnings(),
+            ):
+                if block.mark == "needs":
+                    warnings.simplefilter("ignore")  # another tool's warnings are not ours to mend
                 exec(code, session)
             printed, count = out.getvalue(), count + 1
     if "matplotlib.pyplot" in sys.modules:
