@@ -1,12 +1,15 @@
 """Stop anywhere, go on, and every step uses what it would have used without the stop."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins import MixedPrecision
+from torch import Tensor
 
 from lrtool.callbacks import (
     CyclicalScheduler,
@@ -17,7 +20,7 @@ from lrtool.callbacks import (
 )
 from lrtool.schedules import linear, one_cycle
 from support.recorder import Recorder
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import Batch, TinyModel, tiny_loader, tiny_trainer
 
 TOTAL = 24  # 3 epochs of 8 steps
 
@@ -139,3 +142,41 @@ def test_D16_a_cycle_goes_on_from_step_k() -> None:
     recorder, _ = run(OneCycleScheduler(max_lr=0.1, start_step=10))
     whole = one_cycle(max_lr=0.1, total_steps=TOTAL + 10)
     assert [row[1] for row in recorder.lr] == [whole(step) for step in range(10, TOTAL + 10)]
+
+
+class Overflowing(TinyModel):
+    """Its third, fourth and fourteenth batches are too large for 16 bits."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        too_large = (self.current_epoch, batch_idx) in {(0, 2), (0, 3), (1, 5)}
+        return self.loss((x * 1e5 if too_large else x, y))
+
+
+def fit_in_16_bits(
+    *callbacks: Any, ckpt: Path | None = None
+) -> tuple[list[Any], OneCycleScheduler]:
+    torch.manual_seed(0)
+    scheduler, recorder = OneCycleScheduler(max_lr=0.1), Recorder()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=4)
+    trainer = tiny_trainer(
+        callbacks=[scheduler, recorder, *callbacks],
+        plugins=[MixedPrecision("16-mixed", "cpu", scaler)],
+    )
+    with suppress(KilledError):
+        trainer.fit(Overflowing(), tiny_loader(), ckpt_path=ckpt)
+    return recorder.first(), scheduler
+
+
+@pytest.mark.filterwarnings("ignore:.*resuming from a checkpoint that ended before the epoch.*")
+def test_C8_a_step_that_the_scaler_skips_does_not_advance_the_schedule(tmp_path: Path) -> None:
+    rates, scheduler = fit_in_16_bits()
+    schedule = one_cycle(max_lr=0.1, total_steps=16)
+    expected = [0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 12]
+    assert rates == [schedule(step) for step in expected]
+    assert scheduler.state_dict()["skipped"] == 3
+    for at in (3, 4, 5):
+        file = tmp_path / f"{at}.ckpt"
+        before, _ = fit_in_16_bits(Saver(at, file))
+        after, _ = fit_in_16_bits(ckpt=file)
+        assert before + after == rates

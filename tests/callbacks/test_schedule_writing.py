@@ -352,38 +352,6 @@ def test_D10_the_first_batch_gets_the_first_value() -> None:
     ]
 
 
-class Overflows(torch.amp.GradScaler):
-    """A real scaler that finds an infinity in chosen steps."""
-
-    at = (0, 5, 6)
-
-    def __init__(self) -> None:
-        super().__init__("cpu", init_scale=1024.0, growth_interval=10**6)
-        self.calls = 0
-
-    def unscale_(self, optimizer: Any) -> None:
-        if self.calls in self.at:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            parameters[0].grad.fill_(float("inf"))
-        self.calls += 1
-        super().unscale_(optimizer)
-
-
-def test_steps_skipped_for_an_overflow_do_not_advance_the_schedule(tmp_path: Any) -> None:
-    from pytorch_lightning.plugins import MixedPrecision
-
-    scheduler, recorder = OneCycleScheduler(max_lr=0.1), Recorder()
-    trainer = tiny_trainer(callbacks=[scheduler, recorder])
-    plugin = MixedPrecision("bf16-mixed", "cpu")
-    plugin.precision, plugin.scaler = "16-mixed", Overflows()
-    trainer.strategy.precision_plugin = plugin
-    trainer.fit(TinyModel(), tiny_loader())
-    schedule = one_cycle(max_lr=0.1, total_steps=16)
-    expected = [0, 0, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    assert recorder.first() == [schedule(step) for step in expected]
-    assert scheduler.state_dict()["skipped"] == 3
-
-
 @pytest.mark.parametrize("monitor_first", [True, False])
 def test_learning_rate_monitor_shows_what_is_used(monitor_first: bool, tmp_path: Any) -> None:
     logger = CSVLogger(tmp_path)
