@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from lrtool._check import one_of
 from lrtool.errors import UnsupportedError
 from lrtool.weights import Weights, copy_weights, write_weights
 
@@ -29,6 +30,7 @@ class BestWeights:
     """
 
     def __init__(self, keep: KeepBest, with_optimizer: bool, dirpath: str | Path | None) -> None:
+        one_of("keep_best", keep, ("cpu", "device", "checkpoint"))
         self._device = None if keep == "device" else "cpu"
         self._in_file = keep == "checkpoint"
         self._with_optimizer = with_optimizer

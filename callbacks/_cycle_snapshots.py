@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from lrtool._check import integer
 from lrtool.types import Mode
 from lrtool.weights import Weights, copy_weights
 
@@ -38,6 +39,7 @@ class CycleSnapshots:
     """
 
     def __init__(self, limit: int, mode: Mode) -> None:
+        integer(0, snapshots=limit)
         self.limit = limit
         self._mode = mode
         self._kept: dict[int, CycleSnapshot] = {}

@@ -1,38 +1,26 @@
 """EarlyStopping: stop when a metric no longer improves, and give back the best weights."""
 
-import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor, nn
-
-from lrtool._check import integer, one_of, require
 from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_unkeepable
-from lrtool.callbacks._cycle_snapshots import CycleSnapshot, CycleSnapshots
-from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of, submodules
+from lrtool.callbacks._cycle_snapshots import CycleSnapshots
+from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodules
 from lrtool.callbacks._monitored import Monitored
+from lrtool.callbacks._stop_request import StopRequest
 from lrtool.callbacks._stopping_clock import Clock, min_length_met
-from lrtool.callbacks._stopping_rules import needs_lengths, resolved, rules_for, unit_of
+from lrtool.callbacks._stopping_findings import StoppingFindings
+from lrtool.callbacks._stopping_log import log_info
+from lrtool.callbacks._stopping_rules import (
+    counts_cycles,
+    lengths_are_known,
+    panel_of,
+    refuse_contradictions,
+)
 from lrtool.durations import DurationLike
-from lrtool.stopping import (
-    CONTINUE,
-    Criterion,
-    Moment,
-    Panel,
-    Phase,
-    StoppingReason,
-    StoppingState,
-)
-from lrtool.weights import (
-    Ensemble,
-    average_weights,
-    recompute_batch_norm,
-    with_weights,
-)
+from lrtool.stopping import CONTINUE, Criterion, Moment, Phase, StoppingState
 
 __all__ = ["EarlyStopping"]
 
@@ -48,7 +36,7 @@ else:
     )
 
 
-class EarlyStopping(_Base):
+class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
     """Stop when a metric no longer improves, and give back the best weights.
 
     Takes the arguments of Lightning's EarlyStopping, in its order and with its defaults, and
@@ -138,28 +126,6 @@ class EarlyStopping(_Base):
         dirpath: str | Path | None = None,
         snapshots: int = 0,
     ) -> None:
-        one_of("keep_best", keep_best, ("cpu", "device", "checkpoint"))
-        if every_n_train_steps is not None:
-            integer(1, every_n_train_steps=every_n_train_steps)
-            require(
-                check_on_train_epoch_end is None,
-                "every_n_train_steps or check_on_train_epoch_end, not both",
-                check_on_train_epoch_end=check_on_train_epoch_end,
-            )
-        require(
-            check_on_train_epoch_end is not False
-            or criterion is None
-            or not criterion.train_monitor,
-            "a check at the end of training epochs for a criterion of the training error",
-            "leave check_on_train_epoch_end at None",
-            criterion=criterion,
-        )
-        integer(0, snapshots=snapshots)
-        require(
-            schedule_aware or not (snapshots or _in_cycles(patience, start_from)),
-            "schedule_aware=True with cycles or the schedule's peak",
-            schedule_aware=schedule_aware,
-        )
         self.monitor = monitor  # type: ignore[assignment]
         self.min_delta = min_delta  # type: ignore[assignment]
         self.patience = patience  # type: ignore[assignment]
@@ -181,9 +147,11 @@ class EarlyStopping(_Base):
         self.schedule_aware = schedule_aware
         self._check_on_train_epoch_end = check_on_train_epoch_end
         self._names = (monitor,) if isinstance(monitor, str) else tuple(monitor)
-        self._panel = self._build_panel(None)
+        self._panel = panel_of(self, None)
         self._best = BestWeights(keep_best, restore_optimizer, dirpath)
         self._snapshots = CycleSnapshots(snapshots, self._panel.rules[0].mode)
+        refuse_contradictions(self)
+        self._request = StopRequest()
         self._loaded = False
         self._reset()
 
@@ -191,91 +159,10 @@ class EarlyStopping(_Base):
         self._states = self._panel.start()
         self._best.clear()
         self._snapshots.clear()
-        self._decision = self._verdict = CONTINUE
-        self._asked = False
+        self._request.clear()
+        self._decision = CONTINUE
         self._at, self._phase = Moment(), Phase.IGNORE
         self._peak_passed = False
-        self.stopped_epoch = 0
-
-    # -- what it found -----------------------------------------------------------------------
-
-    @property
-    def stopping_reason(self) -> StoppingReason:  # type: ignore[override]
-        """Why the training was stopped; `NOT_STOPPED` while it was not."""
-        return self._verdict.reason
-
-    @property
-    def stopping_reason_message(self) -> str | None:  # type: ignore[override]
-        """The reason in a sentence; None while the training was not stopped."""
-        return self._verdict.message or None
-
-    @property
-    def best_value(self) -> float | None:
-        """The first monitor's best value."""
-        return self._states[0].best
-
-    @property
-    def best_score(self) -> Tensor:  # type: ignore[override]
-        """The best value as Lightning has it: a tensor, infinite before the first."""
-        worst = inf if self._panel.rules[0].mode == "min" else -inf
-        return torch.tensor(worst if self.best_value is None else self.best_value)
-
-    @property
-    def best_step(self) -> int | None:
-        """Optimizer steps done at the best check."""
-        best_at = self._states[0].best_at
-        return None if best_at is None else best_at.step
-
-    @property
-    def best_epoch(self) -> float | None:
-        """Epochs done at the best check."""
-        best_at = self._states[0].best_at
-        return None if best_at is None else best_at.epoch
-
-    @property
-    def best_model_path(self) -> str | None:
-        """The file of the best weights with keep_best="checkpoint"."""
-        return self._best.path
-
-    @property
-    def snapshots(self) -> tuple[CycleSnapshot, ...]:
-        """The best weights of each of the last cycles, oldest first."""
-        return tuple(self._snapshots)
-
-    def averaged(
-        self,
-        model: nn.Module,
-        batches: Iterable[Any] | None = None,
-        forward: Callable[[nn.Module, Any], object] | None = None,
-    ) -> nn.Module:
-        """A copy of `model` with the mean of the snapshots' weights.
-
-        Args:
-            model: the trained model.
-            batches: training batches, to measure BatchNorm's statistics anew; needed if it has any.
-            forward: how to run the model on a batch; by default on the batch or its first element.
-        """
-        weights = average_weights(model, [snapshot.weights for snapshot in self.snapshots])
-        twin = with_weights(model, weights)
-        recompute_batch_norm(twin, batches, forward)
-        return twin
-
-    def ensemble(
-        self, model: nn.Module, link: Callable[[Tensor], Tensor] | None = None
-    ) -> Ensemble:
-        """Copies of `model` with each snapshot's weights and statistics, that answer together.
-
-        Args:
-            model: the trained model.
-            link: applied to each output before the mean, for example a softmax.
-        """
-        members = [with_weights(model, snapshot.weights) for snapshot in self.snapshots]
-        return Ensemble(members, link)
-
-    @property
-    def wait_count(self) -> int:  # type: ignore[override]
-        """Checks of the first monitor since patience last started anew."""
-        return self._states[0].checks - self._states[0].since.check
 
     # -- hooks -------------------------------------------------------------------------------
 
@@ -291,28 +178,26 @@ class EarlyStopping(_Base):
             self._clock = Clock(self.schedule_aware)
             self._of_validation: set[str] = set()
             self._validated = False
-            self._final = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the last training, unless this one continues it; a stopped one stays stopped."""
         if not self._loaded and trainer.global_step == 0:
             self._reset()
         self._loaded = False
-        self._verdict = CONTINUE
-        self._asked = self._final = False
-        if self._needs_no_lengths:
+        self._request.forget()
+        if lengths_are_known(self):
             self._decision = self._panel.decide(self._states, self._at, self._phase)
             if self._decision.stop:  # asked for here, the training is skipped altogether
-                self._ask(trainer)
+                self._request.make(trainer, self._decision)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve durations, now that lengths are known, and look again at what was resumed."""
         if self.restore_best or self._snapshots.limit:
             refuse_unkeepable(trainer)
-        self._panel = self._build_panel(trainer)
+        self._panel = panel_of(self, trainer)
         self._decision = self._panel.decide(self._states, self._at, self._phase)
-        if self._asked and not min_length_met(trainer):
-            self._withdraw(trainer)
+        if self._request.stands and not min_length_met(trainer):
+            self._request.withdraw(trainer)
         self._carry_out(trainer)
 
     def on_train_batch_start(
@@ -326,7 +211,7 @@ class EarlyStopping(_Base):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Check a step metric, and judge where a cycle ends."""
-        if self._counts_cycles:
+        if counts_cycles(self):
             self._clock.demand_cycles(trainer)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -365,8 +250,8 @@ class EarlyStopping(_Base):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give back the best weights: the last hook, after every checkpoint was written."""
-        if self.verbose and self._verdict.stop:
-            self._log(trainer, self._verdict.message)
+        if self.verbose and self._request.stands:
+            self._log(trainer, self._request.verdict.message)
         if self.restore_best and self._best:
             self._best.restore(trainer, pl_module)
 
@@ -387,7 +272,7 @@ class EarlyStopping(_Base):
         self._states = tuple(StoppingState.from_dict(state) for state in state_dict["states"])
         self._at, self._phase = Moment(**state_dict["at"]), Phase(state_dict["phase"])
         self._peak_passed = state_dict["peak_passed"]
-        self.stopped_epoch = state_dict["stopped_epoch"]
+        self._request.epoch = state_dict["stopped_epoch"]
         self._best.load_state_dict(state_dict["best"])
         self._snapshots.load(state_dict["snapshots"])
         self._loaded = True
@@ -449,14 +334,12 @@ class EarlyStopping(_Base):
         and that check can still withdraw it. A metric of whole epochs gets no such chance, unless
         the epoch ends here too.
         """
-        of_epochs = not self._of_validation and not self._only_validation
-        if of_epochs and not self.every_n_train_steps:
-            if trainer.is_last_batch:
-                return
-            self._final = True
+        of_epochs = not (self._of_validation or self._only_validation or self.every_n_train_steps)
+        if of_epochs and trainer.is_last_batch:
+            return
         self._at, self._phase = self._clock.moment(trainer), Phase.JUDGE
         self._decision = self._panel.decide(self._states, self._at)
-        self._final = self._final and self._decision.stop
+        self._request.final = of_epochs and self._decision.stop
 
     def _phase_now(self, trainer: Trainer) -> Phase:
         if self.start_from == "peak" and not self._peak_passed:
@@ -473,40 +356,14 @@ class EarlyStopping(_Base):
         Nothing is asked before, so that a verdict which falls under min_epochs and is overtaken by
         a later check, or by the next cycle, leaves no trace.
         """
-        if self._asked and not self._final:
-            if not self._decision.stop:
-                self._withdraw(trainer)
-            else:
-                self._verdict = self._decision
-        elif self._decision.stop and not self._asked and min_length_met(trainer):
+        if self._request.stands:
+            self._request.update(trainer, self._decision)
+        elif self._decision.stop and min_length_met(trainer):
             phase = self._clock.phase(trainer)
             if self._panel.decide(self._states, self._at, phase).stop:
-                self._ask(trainer)
-
-    def _ask(self, trainer: Trainer) -> None:
-        self._asked = True
-        self._verdict = self._decision
-        self._others_asked = trainer.should_stop
-        trainer.should_stop = True
-        self.stopped_epoch = trainer.current_epoch
-
-    def _withdraw(self, trainer: Trainer) -> None:
-        self._asked = False
-        self._verdict = CONTINUE
-        trainer.should_stop = self._others_asked
-        self.stopped_epoch = 0
+                self._request.make(trainer, self._decision)
 
     # -- small things --------------------------------------------------------------------------
-
-    @property
-    def _counts_cycles(self) -> bool:
-        start = 0 if self.start_from == "peak" else self.start_from
-        return bool(self._snapshots.limit) or _in_cycles(self.patience, start)
-
-    @property
-    def _needs_no_lengths(self) -> bool:
-        start = 0 if self.start_from == "peak" else self.start_from
-        return not (needs_lengths(self.patience) or needs_lengths(start))
 
     @property
     def _only_validation(self) -> bool:
@@ -522,27 +379,4 @@ class EarlyStopping(_Base):
 
     def _log(self, trainer: Trainer, message: str) -> None:
         if trainer.global_rank == 0 or not self.log_rank_zero_only:
-            prefix = f"[rank {trainer.global_rank}] " if trainer.world_size > 1 else ""
-            logging.getLogger(namespace_of(trainer).__name__).info(prefix + message)
-
-    def _build_panel(self, trainer: Trainer | None) -> Panel:
-        shared = {
-            "patience": resolved(self.patience, trainer),
-            "start_from": resolved(0 if self.start_from == "peak" else self.start_from, trainer),
-            "min_delta_mode": self.min_delta_mode,
-            "check_finite": self.check_finite,
-            "smoothing": self.smoothing,
-            "criterion": self.criterion,
-        }
-        each = {
-            "mode": self.mode,
-            "min_delta": self.min_delta,
-            "baseline": self.baseline,
-            "stopping_threshold": self.stopping_threshold,
-            "divergence_threshold": self.divergence_threshold,
-        }
-        return Panel(rules_for(self._names, shared, each), self.stop_when)
-
-
-def _in_cycles(patience: DurationLike, start_from: DurationLike) -> bool:
-    return start_from == "peak" or "cycle" in {unit_of(patience), unit_of(start_from)}
+            log_info(trainer, message)
