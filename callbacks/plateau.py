@@ -7,6 +7,7 @@ from lrtool import param_groups
 from lrtool._check import require
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
+from lrtool.callbacks._monitored import agreed
 from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.errors import ArgumentError
 from lrtool.schedules import PlateauState, plateau
@@ -19,7 +20,8 @@ class PlateauScheduler(Callback):
     """Multiplies the rate by `factor` when `monitor` has not improved for over `patience` checks.
 
     The rule is `lrtool.schedules.plateau`; a check is a validation. The rate names the largest
-    parameter group's, the others keep their ratios. "rel" is right for negative metrics too.
+    parameter group's, the others keep their ratios. "rel" is right for negative metrics too. Values
+    that differ between processes are averaged, so that all drop together.
 
     Args:
         monitor: the logged metric.
@@ -101,14 +103,14 @@ class PlateauScheduler(Callback):
         """Judge the metric, unless this is the sanity check or there was no training yet."""
         if trainer.sanity_checking or self.state is None:
             return
-        if self.monitor not in trainer.callback_metrics:
+        logged = trainer.callback_metrics
+        # every process must drop at the same time, also when the metric is not synchronized
+        value = agreed(trainer, self.monitor, logged.get(self.monitor))
+        if value is None:
             raise ArgumentError(
                 f"monitor must be logged by the end of a validation, got {self.monitor!r}; "
-                f"logged are {sorted(trainer.callback_metrics)}"
+                f"logged are {sorted(logged)}"
             )
-        value = float(trainer.callback_metrics[self.monitor])
-        # every process must drop at the same time, also when the metric is not synchronized
-        value = trainer.strategy.broadcast(value)
         self.state = self.rule.update(self.state, value)
 
     def state_dict(self) -> dict[str, Any]:
