@@ -30,6 +30,8 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("case", "epochs", "reason"),
     [
+        ("steps", 2.5, "patience_exhausted"),  # the fifth pair of steps
+        ("cycles", 6, "patience_exhausted"),  # the third cycle, of which none beats the second
         ("synced", 5, "patience_exhausted"),
         ("shifted", 5, "patience_exhausted"),
         ("shuffled", 5, "patience_exhausted"),
@@ -39,7 +41,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     ],
 )
 def test_E9_every_rank_stops_at_the_same_step(
-    ranks: list[dict[str, Any]], case: str, epochs: int, reason: str
+    ranks: list[dict[str, Any]], case: str, epochs: float, reason: str
 ) -> None:
     one, two = (rank[case] for rank in ranks)
     assert one["steps"] == two["steps"] == 4 * epochs
@@ -49,10 +51,11 @@ def test_E9_every_rank_stops_at_the_same_step(
 def test_E9_unsynced_values_become_their_mean(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         assert rank["shifted"]["best"] == 0.75  # 0.5 on one, 1.0 on the other
-        assert rank["shuffled"]["best"] == pytest.approx(0.45)  # 0.1 and 0.8, not 0.05 and 0.9
+        for case in ("shuffled", "steps", "cycles"):
+            assert rank[case]["best"] == pytest.approx(0.45)  # 0.1 and 0.8, not 0.05 and 0.9
 
 
-@pytest.mark.parametrize("case", ["synced", "shifted", "shuffled", "rank_zero_only"])
+@pytest.mark.parametrize("case", ["synced", "shifted", "shuffled", "rank_zero_only", "cycles"])
 def test_E1_every_rank_restores_the_same_check(ranks: list[dict[str, Any]], case: str) -> None:
     one, two = (rank[case] for rank in ranks)
     assert one["restored"]
@@ -64,3 +67,16 @@ def test_E1_a_checkpoint_gives_every_rank_the_same(ranks: list[dict[str, Any]]) 
     one, two = (rank["checkpoint"] for rank in ranks)
     assert one["weights"] == two["weights"] == ranks[0]["synced"]["weights"]
     assert one["mean"] == two["mean"] == ranks[0]["synced"]["mean"]
+
+
+def test_E1_step_checks_restore_the_same_weights_on_every_rank(ranks: list[dict[str, Any]]) -> None:
+    one, two = (rank["steps"] for rank in ranks)
+    assert one["best_epoch"] == two["best_epoch"] == 1.5
+    assert one["weights"] == two["weights"] != ranks[0]["synced"]["weights"]
+
+
+def test_every_rank_keeps_the_same_snapshots(ranks: list[dict[str, Any]]) -> None:
+    one, two = (rank["cycles"]["snapshots"] for rank in ranks)
+    assert one == two
+    assert [(cycle, step) for cycle, _, step in one] == [(1, 8), (2, 12), (3, 20)]
+    assert [value for _, value, _ in one] == pytest.approx([0.7, 0.45, 0.8])

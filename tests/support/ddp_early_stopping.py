@@ -11,24 +11,33 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-from lrtool.callbacks import EarlyStopping
+from lrtool.callbacks import EarlyStopping, ParamScheduler
+from lrtool.schedules import sgdr
 from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
 
 SCRIPT = [1.0, 0.8, 0.5, 0.7, 0.6, 0.55, 0.4, 0.3]
+# The ranks' best checks differ: the 3rd on one, the 4th on the other; by their mean it is the 3rd.
+UNLIKE = ([1.0, 0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9], [1.0, 0.9, 0.8, 0.05, 0.7, 0.7, 0.7, 0.7])
 
 
 def run(out: Path, name: str, script: Any, shift: float = 0.0, **options: Any) -> dict[str, Any]:
-    stopper = EarlyStopping("val_loss", patience=2, restore_best=True, **options)
+    options = {"monitor": "val_loss", "patience": 2, "restore_best": True, **options}
+    callbacks: list[Any] = [EarlyStopping(**options)]
+    stopper = callbacks[0]
     model = scripted(script, rank_shift=shift)
     if name == "rank_zero_only":
         log = model.log
         model.log = lambda key, *args, **kwargs: (
             None if key == "val_loss" and model.global_rank else log(key, *args, **kwargs)
         )
-    if name == "shuffled":  # the ranks' best checks differ: 3rd on one, 4th on the other
+    if name in ("shuffled", "cycles"):
         model.on_validation_epoch_end = lambda: disagree(model)
+    if name == "steps":
+        model.on_train_batch_end = lambda *_: disagree_on_steps(model)
+    if name == "cycles":  # of two epochs each
+        callbacks.append(ParamScheduler(lr=sgdr(max_lr=0.01, T_0=8)))
     trainer = trainer_of(
-        [stopper], strategy="ddp", devices=2, num_nodes=1, max_epochs=12, default_root_dir=out
+        callbacks, strategy="ddp", devices=2, num_nodes=1, max_epochs=12, default_root_dir=out
     )
     trainer.fit(model, loader(8), loader(2))
     best = int(stopper.best_epoch or 0)
@@ -40,16 +49,22 @@ def run(out: Path, name: str, script: Any, shift: float = 0.0, **options: Any) -
         "restored": best > 0 and same_weights(weights_of(model), model.weights_at[best - 1]),
         "weights": [float(p.detach().double().sum()) for p in model.parameters()],
         "mean": float(model.net[1].running_mean.double().sum()),
+        "snapshots": [[one.cycle, one.value, one.step] for one in stopper.snapshots],
     }
 
 
 def disagree(model: Any) -> None:
     if model.trainer.sanity_checking:
         return
-    ranks = ([1.0, 0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9], [1.0, 0.9, 0.8, 0.05, 0.7, 0.7, 0.7, 0.7])
-    model.log("val_loss", ranks[model.global_rank][min(model.validations, 7)])
+    model.log("val_loss", UNLIKE[model.global_rank][min(model.validations, 7)])
     model.validations += 1
     model.weights_at.append(weights_of(model))
+
+
+def disagree_on_steps(model: Any) -> None:
+    """One value for every two steps."""
+    check = (model.trainer.global_step - 1) // 2
+    model.log("train_metric", UNLIKE[model.global_rank][min(check, 7)], on_step=True)
 
 
 def main() -> None:
@@ -61,6 +76,8 @@ def main() -> None:
         "shuffled": run(out, "shuffled", SCRIPT),
         "rank_zero_only": run(out, "rank_zero_only", SCRIPT),
         "nan_on_one": run(out, "nan_on_one", [1.0, 0.5, 0.4], shift=nan),
+        "steps": run(out, "steps", SCRIPT, monitor="train_metric", every_n_train_steps=2),
+        "cycles": run(out, "cycles", SCRIPT, patience="1cycle", snapshots=3),
         "checkpoint": run(out, "checkpoint", SCRIPT, keep_best="checkpoint", dirpath=out),
     }
     rank = os.environ.get("LOCAL_RANK", "0")
