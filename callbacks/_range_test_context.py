@@ -26,6 +26,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _STRATEGIES = ("SingleDeviceStrategy", "DDPStrategy")
+_NOT_EVEN_SO = {"SingleDeviceXLAStrategy", "DeepSpeedStrategy"}  # derived from those two
 _BATCH = ("batch_size", "world_size", "accumulate_grad_batches")
 
 
@@ -41,7 +42,7 @@ def check_trainer(trainer: Trainer, index: int) -> None:
         ArgumentError: when there is no such optimizer.
     """
     names = [base.__name__ for base in type(trainer.strategy).__mro__]
-    if "SingleDeviceXLAStrategy" in names or not any(name in _STRATEGIES for name in names):
+    if _NOT_EVEN_SO.intersection(names) or not set(_STRATEGIES).intersection(names):
         raise UnsupportedError(
             f"a range test runs under {' and '.join(_STRATEGIES)}, got {names[0]}; measure on one "
             "device (devices=1), write the rate into this run, and remove LRRangeTest from it"
