@@ -6,10 +6,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+
+from lrtool.callbacks._borrow_step import SweepStep
 
 SCRIPT = Path(__file__).parents[1] / "support" / "ddp_range_test.py"
 
@@ -74,6 +78,24 @@ def test_C3_a_stop_asked_for_on_one_rank_stops_both(ranks: list[dict[str, Any]])
     for rank in ranks:
         assert rank["stopped"]["curve"]["stop_reason"] == "interrupted"
         assert len(rank["stopped"]["curve"]["loss"]) == 5
+
+
+def test_C4_the_reduction_is_of_a_tensor_on_the_strategys_device() -> None:
+    """Some models return their loss on another device than the one that processes talk through."""
+    reduced: list[torch.Tensor] = []
+
+    def reduce(tensor: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        reduced.append(tensor)
+        return torch.tensor([0.5, 0.0])
+
+    step = object.__new__(SweepStep)
+    step.called_back = False
+    step._trainer = SimpleNamespace(  # type: ignore[assignment]
+        world_size=2, should_stop=False, received_sigterm=False,
+        strategy=SimpleNamespace(root_device=torch.device("meta"), reduce=reduce),
+    )  # fmt: skip
+    assert step._mean_over_ranks(torch.tensor(1.0)) == 0.5
+    assert [tensor.device.type for tensor in reduced] == ["meta"]
 
 
 def test_C5_accumulation_over_ranks(ranks: list[dict[str, Any]]) -> None:

@@ -6,10 +6,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 from torch.optim import SGD
 
 from lrtool.callbacks import LRRangeTest
-from support.trace import LOADERS, NAMESPACES, WORKER_LOADERS, differences, record
+from support.tiny import tiny_loader, tiny_trainer
+from support.trace import LOADERS, NAMESPACES, WORKER_LOADERS, differences, make_model, record
 
 
 @pytest.fixture(params=NAMESPACES)
@@ -31,6 +34,35 @@ def assert_no_trace(
     assert finder.result.num_steps >= 20
     assert finder.result.not_restored == ()
     assert differences(plain, swept) == []
+
+
+@pytest.mark.parametrize("snapshot", ["cpu", "device"])
+def test_B2_parameters_and_buffers_are_as_before_though_the_sweep_has_moved_them(
+    snapshot: Any,
+) -> None:
+    """Right after the sweep, before any training; BatchNorm's buffers and unsaved ones too."""
+    module = import_module(NAMESPACES[0])
+    moved: list[bool] = []
+
+    def tensors(model: Any) -> dict[str, Tensor]:
+        named = [*model.named_parameters(), *model.named_buffers()]
+        return {name: tensor.detach().clone() for name, tensor in named}
+
+    class Watched(LRRangeTest):
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            self.before = tensors(pl_module)
+            super().on_train_start(trainer, pl_module)
+            self.after = tensors(pl_module)
+
+    def compare(model: Any, batch_idx: int) -> None:
+        now = tensors(model)
+        moved[:] = [not torch.equal(now[name], test.before[name]) for name in now]
+
+    test = Watched(apply=False, num_steps=20, then="stop", snapshot=snapshot)
+    tiny_trainer(callbacks=[test]).fit(make_model(module, on_step=compare), tiny_loader())
+    assert {"ema", "net.1.running_var"} < set(test.before)
+    assert all(moved)  # each of them, in the sweep's last step
+    assert differences(test.before, test.after) == []
 
 
 @pytest.mark.parametrize("kind", LOADERS)
