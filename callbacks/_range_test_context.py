@@ -20,6 +20,7 @@ __all__ = [
     "check_trainer",
     "context_of",
     "lost_between_ranks",
+    "refuse_unswept",
     "tell",
     "warn_if_elsewhere",
 ]
@@ -59,17 +60,25 @@ def check_trainer(trainer: Trainer, index: int) -> None:
             f"configure_optimizers returned {count}"
         )
     swept = trainer.optimizers[index]
-    verdict = optimizers.capabilities_of(swept).range_test
-    if not verdict:
-        warnings.warn(
-            f"a range test says little about {type(swept).__name__}: {verdict.reason}",
-            stacklevel=2,
-        )
+    refuse_unswept(optimizers.capabilities_of(swept))
     lazy = [name for name, one in trainer.lightning_module.named_parameters() if is_lazy(one)]
     if lazy:
         raise UnsupportedError(
             f"every parameter must have its shape before a range test, got the lazy {lazy[0]!r}; "
             "run one batch through the model in setup() or configure_model()"
+        )
+
+
+def refuse_unswept(can: optimizers.Capabilities) -> None:
+    """Refuse an optimizer whose rate no sweep can judge.
+
+    Raises:
+        UnsupportedError: with its name and the reason.
+    """
+    if not can.range_test:
+        raise UnsupportedError(
+            f"a range test says nothing about {can.name}: {can.range_test.reason}; train it at "
+            f"its own rate (lr {can.default_lr:g} by default), without a range test"
         )
 
 

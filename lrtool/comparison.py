@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrtool._check import one_of
+from lrtool._columns import columns
 from lrtool.optimizers import Capabilities
 from lrtool.result import RangeTestResult
 
@@ -106,13 +107,7 @@ class Comparison:
         return write_report(path, sections, title="Comparison of optimizers")
 
     def __str__(self) -> str:
-        header, rows = self.table()
-        cells = [header, *rows]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in cells
-        )
+        return columns(*self.table())
 
     def _repr_html_(self) -> str:
         from lrtool.report import table_section

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrtool._check import require
+from lrtool._columns import columns
 from lrtool.result import RangeTestResult
 from lrtool.suggest.reading import Reading, read
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Family", "family"]
 
@@ -34,12 +38,52 @@ class Family:
         """The range test of the member to take."""
         return None if self.best is None else self.results[self.best]
 
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Header and rows, one a value; the one to take is marked by a star."""
+        header = [self.setting, "lr", "80% interval", "max_lr", "lowest loss", "status"]
+        return header, [self._row(value, result) for value, result in self.results.items()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the settings' values become text."""
+        return {
+            "setting": self.setting,
+            "best": None if self.best is None else str(self.best),
+            "reason": self.reason,
+            "results": {str(value): result.to_dict() for value, result in self.results.items()},
+        }
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Overlay the range tests; returns the Axes, shows nothing."""
+        from lrtool.plotting import plot_range_tests
+
+        return plot_range_tests(self._named(), ax=ax)
+
+    def _repr_html_(self) -> str:
+        from lrtool.report import family_html
+
+        return family_html(self)
+
+    def __repr__(self) -> str:
+        values = ", ".join(map(str, self.results))
+        return f"Family({self.setting}: {values}; best={self.best})"
+
     def __str__(self) -> str:
-        lines = [f"{self.setting}: {self.reason}"]
-        for value, result in self.results.items():
-            mark = "*" if value == self.best else " "
-            lines.append(f" {mark} {value}: {result.suggestion}")
-        return "\n".join(lines)
+        reasons = [f"{name}: {one.suggestion.reason}" for name, one in self._named().items()]
+        return "\n".join([f"take {self.reason}", "", columns(*self.table()), "", *reasons])
+
+    def _named(self) -> dict[str, RangeTestResult]:
+        return {f"{self.setting} {value}": result for value, result in self.results.items()}
+
+    def _row(self, value: Any, result: RangeTestResult) -> list[str]:
+        name = f"{value} *" if value == self.best else str(value)
+        found, reading = result.suggestion, read(result.curve)
+        lowest = "-" if reading is None else f"{reading.base - reading.drop:.3g}"
+        if not found.has_pick:
+            return [name, "-", "-", "-", lowest, found.status.value]
+        low, high = found.interval
+        interval = f"{low:.2g} .. {high:.2g}"
+        lr, peak = f"{found.lr:.3g}", f"{found.max_lr:.3g}"
+        return [name, lr, interval, peak, lowest, found.status.value]
 
 
 def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
@@ -75,6 +119,8 @@ def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
         reason += f", no worse than with {others}, and it stands the highest peak rate"
     elif len(found) > 1:
         reason += ", the lowest"
+    if setting == "batch_size" and best > (fewest := min(found)):
+        reason += f", with {best / fewest:.3g} times the examples that {fewest} took"
     return Family(setting, results, best, f"{best} ({reason}, {results[best].max_lr:.3g})")
 
 

@@ -1,21 +1,29 @@
-"""range_family: the range test under several weight decays or momenta."""
+"""range_family: the range test under several values of one setting."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch.optim import Optimizer
 
-from lrtool import param_groups
-from lrtool._check import non_negative, require
+from lrtool import optimizers, param_groups
+from lrtool._check import integer, non_negative, require
+from lrtool.callbacks._range_test_context import refuse_unswept
+from lrtool.callbacks._rebatch import rebatched
+from lrtool.callbacks._stand_in import stand_in
+from lrtool.callbacks.measure import measure
 from lrtool.families import Family, family
-from lrtool.tuner import range_test
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule
     from lrtool.param_groups import Knob
 
-__all__ = ["range_family"]
+__all__ = ["Optimizers", "range_family"]
+
+_Make: TypeAlias = str | Callable[[Any], Optimizer]
+Optimizers: TypeAlias = Sequence[_Make] | Mapping[str, _Make]
+"""Names that `lrtool.optimizers.create` takes, or functions `params -> Optimizer`."""
 
 
 def range_family(
@@ -24,73 +32,125 @@ def range_family(
     *,
     weight_decay: Sequence[float] | None = None,
     momentum: Sequence[float] | None = None,
+    batch_size: Sequence[int] | None = None,
+    optimizer: int | Optimizers = 0,
     **options: Any,
 ) -> Family:
-    """Run one range test per value of one setting, each from the same weights on the same batches.
+    """Run one range test per value of one setting; `lrtool.range_test` does so when given a list.
 
     Args:
         model: as for `lrtool.range_test`; left as it was.
         data: as for `lrtool.range_test`.
-        weight_decay: the values to try, each at or above zero; groups keep their ratio.
-        momentum: the values to try, each in [0, 1): `momentum`, or `betas[0]` for Adam's kin.
+        weight_decay: as for `lrtool.range_test`.
+        momentum: as for `lrtool.range_test`.
+        batch_size: as for `lrtool.range_test`.
+        optimizer: as for `lrtool.range_test`.
         **options: as for `lrtool.range_test`.
-
-    Returns:
-        The range tests by value, the value to take and why; `plot_range_tests` overlays them.
 
     Raises:
         ArgumentError: unless exactly one setting is given, with values that are allowed and differ.
-        UnsupportedError: when the model cannot be swept.
-
-    References:
-        Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018.
+        UnsupportedError: when the model cannot be swept, an optimizer has no rate to sweep, or the
+            data cannot be cut into other batches.
     """
-    settings = {"weight_decay": weight_decay, "momentum": momentum}
+    index, makes = (optimizer, None) if isinstance(optimizer, int) else (0, _by_name(optimizer))
+    settings: dict[str, Iterable[Any] | None] = {
+        "weight_decay": weight_decay, "momentum": momentum, "batch_size": batch_size,
+        "optimizer": makes,
+    }  # fmt: skip
     given = {name: list(values) for name, values in settings.items() if values is not None}
-    require(len(given) == 1, "exactly one of weight_decay, momentum", given=sorted(given))
-    ((name, values),) = given.items()
-    require(len(set(values)) == len(values) > 0, f"values of {name} that differ", values=values)
+    require(len(given) == 1, f"exactly one of {', '.join(settings)}", given=sorted(given))
+    ((setting, values),) = given.items()
+    require(len(set(values)) == len(values) > 0, f"values of {setting} that differ", values=values)
     for value in values:
-        non_negative("", **{name: value})
-        require(name != "momentum" or value < 1, "momentum < 1", momentum=value)
+        _check(setting, value)
     results = {}
     for value in values:
-        with _configured(model, name, value, options.get("optimizer", 0)):  # type: ignore[arg-type]
-            results[value] = range_test(model, data, **options)
-    return family(name, results)
+        if setting == "batch_size":
+            under = rebatched(data, value)
+        elif makes is not None:
+            under = _configured(model, data, partial(_replaced, model, makes[value]))
+        else:
+            knob = cast("Knob", setting)
+            under = _configured(model, data, partial(_turned, knob, value, index))
+        with under as own:
+            results[value] = measure(model, own, optimizer=index, **options)
+    return family(setting, results)
+
+
+def _by_name(given: Optimizers) -> dict[str, _Make]:
+    """What makes each optimizer, by its name."""
+    require(
+        not isinstance(given, str), "a list of optimizers, or the index of one",
+        f"write optimizer=[{given!r}]", optimizer=given,
+    )  # fmt: skip
+    if isinstance(given, Mapping):
+        makes = dict(given)
+    else:
+        names = [one if isinstance(one, str) else getattr(one, "__name__", "?") for one in given]
+        require(
+            len(set(names)) == len(names), "optimizers that differ by name",
+            "give functions a name each: {name: function}", names=names,
+        )  # fmt: skip
+        makes = dict(zip(names, given, strict=True))
+    for make in makes.values():
+        if isinstance(make, str):
+            refuse_unswept(optimizers.capabilities(make))
+    return makes
+
+
+def _check(setting: str, value: Any) -> None:
+    if setting == "batch_size":
+        integer(1, batch_size=value)
+    elif setting != "optimizer":
+        non_negative("", **{setting: value})
+        require(setting != "momentum" or value < 1, "momentum < 1", momentum=value)
 
 
 @contextmanager
-def _configured(model: "LightningModule", knob: "Knob", value: float, index: int) -> Iterator[None]:
-    """Have `model` configure its optimizer with another value of `knob`."""
-    configure = model.configure_optimizers
-
-    def configured() -> Any:
-        made = configure()
-        optimizers = list(_optimizers_in(made))
-        require(index < len(optimizers), f"an optimizer number {index}", found=len(optimizers))
-        chosen = optimizers[index]
-        require(
-            param_groups.get(chosen, knob) is not None,
-            f"an optimizer with {knob}",
-            "choose a setting it has",
-            optimizer=type(chosen).__name__,
-        )
-        _set(chosen, knob, value)
-        return made
-
-    model.configure_optimizers = configured  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del model.configure_optimizers
+def _configured(model: "LightningModule", data: Any, change: Callable[[Any], Any]) -> Iterator[Any]:
+    """Have what `model` configures pass through `change`; the data stays as it is."""
+    with stand_in(model, "configure_optimizers", change):
+        yield data
 
 
-def _set(optimizer: Optimizer, knob: "Knob", value: float) -> None:
-    if param_groups.get(optimizer, knob):
-        param_groups.set_value(optimizer, knob, value)
+def _turned(knob: "Knob", value: float, index: int, made: Any) -> Any:
+    """What the model configured, with another value of `knob`."""
+    found = list(_optimizers_in(made))
+    require(index < len(found), f"an optimizer number {index}", found=len(found))
+    chosen = found[index]
+    require(
+        param_groups.get(chosen, knob) is not None, f"an optimizer with {knob}",
+        "choose a setting it has", optimizer=type(chosen).__name__,
+    )  # fmt: skip
+    if param_groups.get(chosen, knob):
+        param_groups.set_value(chosen, knob, value)
     else:  # all zero: no ratio to keep
-        param_groups.set_all(optimizer, knob, [value] * len(optimizer.param_groups))
+        param_groups.set_all(chosen, knob, [value] * len(chosen.param_groups))
+    return made
+
+
+def _replaced(model: "LightningModule", make: _Make, made: Any) -> Optimizer:
+    """Another optimizer in place of the model's own, over the same groups."""
+    found = list(_optimizers_in(made))
+    require(
+        len(found) == 1, "a model with one optimizer",
+        "compare optimizers of several in models of their own", found=len(found),
+    )  # fmt: skip
+    (own,) = found
+    groups = [{key: group[key] for key in ("params", "name") if key in group}
+              for group in own.param_groups]  # fmt: skip
+    if len(groups) > 1:
+        new = optimizers.create(make, groups) if isinstance(make, str) else make(groups)
+        for knob in ("lr", "weight_decay"):
+            if (value := param_groups.get(new, knob)) is not None:
+                param_groups.set_value(new, knob, value, param_groups.ratios(own, knob))
+        return new
+    held = groups[0]["params"]
+    if not isinstance(make, str):
+        return make(held)
+    trained = [one for one in model.parameters() if one.requires_grad]
+    whole = {id(one) for one in trained} <= {id(one) for one in held}
+    return optimizers.create(make, model if whole else held)
 
 
 def _optimizers_in(made: Any) -> Iterator[Optimizer]:

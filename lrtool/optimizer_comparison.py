@@ -9,15 +9,16 @@ import numpy as np
 
 from lrtool import optimizers
 from lrtool._check import integer, one_of, require
-from lrtool.callbacks._lightning import LightningModule, lightning_modules, namespace_of
+from lrtool.callbacks._fit import QUIET, fit
+from lrtool.callbacks._lightning import LightningModule, namespace_of
 from lrtool.callbacks._recorder import LossRecorder
+from lrtool.callbacks.measure import measure
 from lrtool.callbacks.objective import seeded
 from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.comparison import Compared, Comparison
 from lrtool.optimizers import Capabilities
 from lrtool.result import RangeTestResult
 from lrtool.snapshot import Snapshot
-from lrtool.tuner import range_test as run_range_test
 
 __all__ = ["compare_optimizers"]
 
@@ -124,7 +125,7 @@ class _Lab:
     ) -> RangeTestResult:
         with self._conditions(seed):
             model = self._model(name, settings)
-            return run_range_test(model, self._fresh_data(), trainer_kwargs=self._kwargs, **sweep)
+            return measure(model, self._fresh_data(), trainer_kwargs=self._kwargs, **sweep)
 
     def train(
         self, name: str, settings: dict[str, Any], seed: int, schedule: str,
@@ -137,9 +138,9 @@ class _Lab:
             scheduler = ParamScheduler(lr=schedule, range_test=measured)
             limits = {"max_steps": self._max_steps, "max_epochs": -1}
             trainer = lightning.Trainer(
-                **{**_QUIET, **limits, **self._kwargs, "callbacks": [scheduler, recorder]}
+                **{**QUIET, **limits, **self._kwargs, "callbacks": [scheduler, recorder]}
             )
-            _fit(trainer, model, self._fresh_data())
+            fit(trainer, model, self._fresh_data())
         losses = tuple(recorder.losses)
         return self._value(trainer, losses), losses
 
@@ -162,22 +163,13 @@ class _Lab:
         return model
 
     def _fresh_data(self) -> Any:
-        return self._data() if callable(self._data) else self._data
+        data = self._data() if callable(self._data) else self._data
+        return tuple(data) if isinstance(data, list) else data
 
     def _conditions(self, seed: int) -> AbstractContextManager[None]:
         if self._start is not None:
             self._start.restore()
         return seeded(seed)
-
-
-_QUIET: dict[str, Any] = {
-    "devices": 1,
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "num_sanity_val_steps": 0,
-}
 
 
 def _parts(data: Any) -> list[object]:
@@ -186,12 +178,3 @@ def _parts(data: Any) -> list[object]:
         getattr(loader, name, None) for loader in loaders for name in ("sampler", "generator")
     ]
     return [part for part in [*loaders, *inside] if part is not None]
-
-
-def _fit(trainer: Any, model: Any, data: Any) -> None:
-    if isinstance(data, tuple(module.LightningDataModule for module in lightning_modules())):
-        trainer.fit(model, datamodule=data)
-    elif isinstance(data, tuple | list):
-        trainer.fit(model, *data)
-    else:
-        trainer.fit(model, data)

@@ -1,16 +1,17 @@
 """The one-line entry points, on top of everything."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lrtool.errors import ArgumentError
 from lrtool.result import RangeTestResult
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
     from lrtool.callbacks._lightning import LightningModule
+    from lrtool.families import Family
+    from lrtool.family_range_test import Optimizers
     from lrtool.search.measured import Knobs
     from lrtool.search.prior import Belief
     from lrtool.search.result import TuneResult
@@ -20,72 +21,93 @@ if TYPE_CHECKING:
 __all__ = ["range_test", "tune"]
 
 
+@overload
+def range_test(
+    model: "LightningModule", data: Any, *, weight_decay: Sequence[float], **options: Any
+) -> "Family": ...
+@overload
+def range_test(
+    model: "LightningModule", data: Any, *, momentum: Sequence[float], **options: Any
+) -> "Family": ...
+@overload
+def range_test(
+    model: "LightningModule", data: Any, *, batch_size: Sequence[int], **options: Any
+) -> "Family": ...
+@overload
+def range_test(
+    model: "LightningModule", data: Any, *, optimizer: "Optimizers", **options: Any
+) -> "Family": ...
+@overload
 def range_test(
     model: "LightningModule",
     data: Any,
     *,
+    weight_decay: None = None,
+    momentum: None = None,
+    batch_size: None = None,
+    optimizer: int = 0,
     trainer_kwargs: Mapping[str, Any] | None = None,
     **options: Any,
-) -> RangeTestResult:
-    """Run one LR range test on `model` and leave it as it was.
+) -> RangeTestResult: ...
+def range_test(
+    model: "LightningModule",
+    data: Any,
+    *,
+    weight_decay: Sequence[float] | None = None,
+    momentum: Sequence[float] | None = None,
+    batch_size: Sequence[int] | None = None,
+    optimizer: "int | Optimizers" = 0,
+    trainer_kwargs: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> "RangeTestResult | Family":
+    """Run an LR range test on `model` and leave it as it was; one a value, given a list of values.
 
-    The Trainer is made here: one device, no logger, no checkpoints, no file.
+    The Trainer is made here: one device, no logger, no checkpoints, no file. Each value of a list
+    starts from the same weights, the same random state and the same training examples.
 
     Args:
         model: a LightningModule; its `configure_optimizers` names the optimizer to sweep.
         data: a LightningDataModule, a training loader, or a pair (training, validation) of loaders.
+        weight_decay: values to compare, each at or above zero; groups keep their ratio.
+        momentum: values to compare, each in [0, 1): `momentum`, or `betas[0]` for Adam's kin.
+        batch_size: sizes to compare, each at least 1. The examples come in the same order, cut into
+            batches of each size; each sweep takes as many steps, the larger sizes more examples.
+        optimizer: optimizers to compare in place of the model's own: a list of names (see
+            `lrtool.optimizers.names`), or label -> name or function `params -> Optimizer`. Where
+            the model's own has several groups, they stay, with their ratios in rate and decay. Or
+            the index of the one to sweep, where the model has several.
         trainer_kwargs: arguments for the Trainer, for example `{"precision": "bf16-mixed"}`.
         **options: arguments of `lrtool.callbacks.LRRangeTest`, for example `num_steps=200`.
 
     Returns:
-        What was measured and what it suggests. Nothing is applied to the model.
+        What was measured and what it suggests; of a list a `Family`: the range tests by value, the
+        value to take and why. Nothing is applied to the model.
 
     Raises:
-        ArgumentError: when an option breaks its rule.
-        UnsupportedError: when the model cannot be swept, before the first step.
+        ArgumentError: when an option breaks its rule, or several settings have lists.
+        UnsupportedError: when the model cannot be swept, or the data not be cut into other batches.
+
+    References:
+        Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018, sections
+        4.2 to 4.4: batch sizes, momenta and weight decays compared by their range tests.
     """
-    from lrtool.callbacks._borrow_data import dataset_parts
-    from lrtool.callbacks._lightning import namespace_of
-    from lrtool.callbacks.range_test import LRRangeTest
-    from lrtool.snapshot import RandomState, Snapshot
+    lists = (weight_decay, momentum, batch_size)
+    if isinstance(optimizer, int) and all(values is None for values in lists):
+        from lrtool.callbacks.measure import measure
 
-    if "then" in options or "apply" in options:
-        raise ArgumentError(
-            "lrtool.range_test only measures, got apply= or then=; "
-            "put LRRangeTest among the callbacks of your own Trainer to train on"
-        )
-    finder = LRRangeTest(apply=False, then="stop", **options)
-    lightning = namespace_of(model)
-    options = {**_QUIET, **(trainer_kwargs or {})}
-    others = options.pop("callbacks", None) or []
-    others = [others] if not isinstance(others, list | tuple) else list(others)
-    trainer = lightning.Trainer(**options, callbacks=[finder, *others])
-    # Opening the loaders draws from their generators, and from the global ones.
-    loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
-    try:
-        if isinstance(data, lightning.LightningDataModule):
-            trainer.fit(model, datamodule=data)
-        elif isinstance(data, tuple):
-            trainer.fit(model, *data)
-        else:
-            trainer.fit(model, data)
-    finally:
-        loaders.restore()
-        random_state.restore()
-    if finder.result is None:
-        raise ArgumentError("the training data must hold at least one batch, got none")
-    return finder.result
+        return measure(model, data, optimizer=optimizer, trainer_kwargs=trainer_kwargs, **options)
+    from lrtool.family_range_test import range_family
 
-
-_QUIET: dict[str, Any] = {
-    "devices": 1,
-    "max_epochs": 1,
-    "num_sanity_val_steps": 0,
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
+    return range_family(
+        model,
+        data,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        trainer_kwargs=trainer_kwargs,
+        **options,
+    )
 
 
 def tune(

@@ -1,5 +1,7 @@
 """Families of range tests: which member is taken, and why."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,8 @@ def test_a_member_without_a_pick_is_shown_and_never_taken() -> None:
     flat = result(LossCurve(np.geomspace(1e-6, 1, 50), np.ones(50)))
     chosen = family("optimizer", {"SGD": flat, "Adam": scaled(0.5)})
     assert chosen.best == "Adam"
-    assert "no pick" in str(chosen)
+    assert chosen.table()[1][0] == ["SGD", "-", "-", "-", "1", "no_descent"]
+    assert "SGD: the loss fell by" in str(chosen)
     nothing = family("optimizer", {"SGD": flat})
     assert nothing.best is None
     assert nothing.result is None
@@ -54,3 +57,30 @@ def test_a_member_without_a_pick_is_shown_and_never_taken() -> None:
 def test_an_empty_family_is_refused() -> None:
     with pytest.raises(ArgumentError, match="at least one"):
         family("momentum", {})
+
+
+def test_more_examples_are_said_to_have_helped() -> None:
+    chosen = family("batch_size", {16: scaled(0.5), 64: scaled(0.3)})
+    assert chosen.best == 64
+    assert "4 times the examples that 16 took" in chosen.reason
+    assert "examples" not in family("batch_size", {16: scaled(0.3), 64: scaled(0.5)}).reason
+
+
+def test_it_prints_draws_and_converts() -> None:
+    flat = result(LossCurve(np.geomspace(1e-6, 1, 50), np.ones(50)))
+    chosen = family("optimizer", {"<sgd>": flat, "adam": scaled(0.5)})
+    assert repr(chosen) == "Family(optimizer: <sgd>, adam; best=adam)"
+    first, *_ = str(chosen).splitlines()
+    assert first.startswith("take adam (the loss came down to 0.5")
+    header, rows = chosen.table()
+    assert header[0] == "optimizer"
+    assert [row[0] for row in rows] == ["<sgd>", "adam *"]
+    assert [len(row) for row in rows] == [len(header)] * 2
+    page = chosen._repr_html_()
+    assert "<img" in page or "<svg" in page
+    assert "&lt;sgd&gt;" in page
+    assert "<sgd>" not in page
+    assert len([line for line in chosen.plot().lines if line.get_label() == "optimizer adam"]) == 1
+    plain = json.loads(json.dumps(chosen.to_dict()))
+    assert plain["best"] == "adam"
+    assert RangeTestResult.from_dict(plain["results"]["adam"]).curve == chosen.results["adam"].curve

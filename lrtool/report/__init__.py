@@ -1,7 +1,13 @@
 """Self-contained HTML from finished results: one page, no scripts, nothing fetched."""
 
 from lrtool.report._page import page, write_report
-from lrtool.report.fragments import capabilities_html, result_html, schedule_html, suggestion_html
+from lrtool.report.fragments import (
+    capabilities_html,
+    family_html,
+    result_html,
+    schedule_html,
+    suggestion_html,
+)
 from lrtool.report.importance import importance
 from lrtool.report.sections import (
     Section,
@@ -18,6 +24,7 @@ __all__ = [
     "Section",
     "capabilities_html",
     "environment_section",
+    "family_html",
     "importance",
     "page",
     "range_test_section",

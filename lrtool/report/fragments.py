@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from lrtool.report._html import image, number, table, text, value_text
 
 if TYPE_CHECKING:
+    from lrtool.families import Family
     from lrtool.optimizers.table import Capabilities, Verdict
     from lrtool.result import RangeTestResult
     from lrtool.schedules.base import Schedule
     from lrtool.suggest import Suggestion
 
-__all__ = ["capabilities_html", "result_html", "schedule_html", "suggestion_html"]
+__all__ = ["capabilities_html", "family_html", "result_html", "schedule_html", "suggestion_html"]
 
 
 def result_html(result: "RangeTestResult") -> str:
@@ -24,6 +25,19 @@ def result_html(result: "RangeTestResult") -> str:
     notes = "".join(f"<p>{text(note)}</p>" for note in (*result.not_restored, *result.diagnosis))
     steps = f"{result.num_steps} steps, {result.curve.stop_reason.value}"
     return f"<div>{drawn}{suggestion_html(result.suggestion)}<p>{text(steps)}</p>{notes}</div>"
+
+
+def family_html(family: "Family") -> str:
+    """Range tests side by side for a notebook cell: curves, rates, which to take and why."""
+    drawn = image(
+        lambda figure: family.plot(figure.subplots()), f"loss by {family.setting}", size=(6.6, 3.8)
+    )
+    reasons = "".join(
+        f"<p>{text(value)}: {text(result.suggestion.reason)}</p>"
+        for value, result in family.results.items()
+    )
+    chosen = f"<p>take {text(family.reason)}</p>"
+    return f"<div>{drawn}{chosen}{table(*family.table())}{reasons}</div>"
 
 
 def suggestion_html(suggestion: "Suggestion") -> str:

@@ -1,0 +1,44 @@
+"""measure: one range test in a Trainer made for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lrtool.callbacks._borrow_data import dataset_parts
+from lrtool.callbacks._fit import QUIET, fit
+from lrtool.callbacks._lightning import LightningModule, namespace_of
+from lrtool.callbacks.range_test import LRRangeTest
+from lrtool.errors import ArgumentError
+from lrtool.result import RangeTestResult
+from lrtool.snapshot import RandomState, Snapshot
+
+__all__ = ["measure"]
+
+
+def measure(
+    model: LightningModule,
+    data: Any,
+    *,
+    trainer_kwargs: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> RangeTestResult:
+    """What `lrtool.range_test` does for one value of every setting; its arguments are the same."""
+    if "then" in options or "apply" in options:
+        raise ArgumentError(
+            "lrtool.range_test only measures, got apply= or then=; "
+            "put LRRangeTest among the callbacks of your own Trainer to train on"
+        )
+    finder = LRRangeTest(apply=False, then="stop", **options)
+    kwargs = {**QUIET, "max_epochs": 1, **(trainer_kwargs or {})}
+    others = kwargs.pop("callbacks", None) or []
+    others = [others] if not isinstance(others, list | tuple) else list(others)
+    trainer = namespace_of(model).Trainer(**kwargs, callbacks=[finder, *others])
+    # Opening the loaders draws from their generators, and from the global ones.
+    loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
+    try:
+        fit(trainer, model, data)
+    finally:
+        loaders.restore()
+        random_state.restore()
+    if finder.result is None:
+        raise ArgumentError("the training data must hold at least one batch, got none")
+    return finder.result
