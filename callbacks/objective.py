@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from lrtool import param_groups
+from lrtool import optimizers, param_groups
 from lrtool._quiet import quiet
 from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._lightning import (
@@ -230,6 +230,7 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
         weight_decay=param_groups.get(optimizer, "weight_decay"),
         accumulates=param_groups.momentum_key(group) == "momentum" and not group.get("dampening"),
         optimizer=type(optimizer).__name__,
+        swept=bool(optimizers.capabilities_of(optimizer).range_test),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from lrtool.result import RangeTestResult
 from lrtool.search.measured import Knobs, measured_space
-from lrtool.search.prior import Belief
+from lrtool.search.prior import Belief, LogNormal
 from lrtool.search.study import Definition
 
 __all__ = ["define"]
@@ -21,6 +21,8 @@ def define(
 ) -> Definition:
     """Make a study's definition.
 
+    An optimizer that no range test says anything about is searched around its own rate.
+
     Args:
         knobs: the optimizer's.
         measure: runs the range test; called only when it is needed.
@@ -28,6 +30,8 @@ def define(
         schedules: to search over.
         priors: beliefs that replace measured ones.
     """
+    if range_test is None and not knobs.swept:
+        range_test, priors = False, {"max_lr": LogNormal(knobs.lr, factor=3.0), **(priors or {})}
     if range_test is False:
         wide = measured_space(None, knobs, schedules=schedules, priors=priors)
         return Definition(wide, None, plain=not priors)

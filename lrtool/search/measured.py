@@ -43,6 +43,7 @@ class Knobs:
         weight_decay: its weight decay; None when it has none.
         accumulates: whether momentum sums gradients (SGD's does, Adam's averages them).
         optimizer: the optimizer's class name.
+        swept: whether a range test says something about it.
     """
 
     lr: float
@@ -50,6 +51,7 @@ class Knobs:
     weight_decay: float | None = None
     accumulates: bool = False
     optimizer: str = ""
+    swept: bool = True
 
 
 def measured_space(

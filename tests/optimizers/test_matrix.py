@@ -15,17 +15,18 @@ from torch.utils.data import DataLoader, TensorDataset
 import lrtool
 from lrtool import optimizers, param_groups, schedules
 from lrtool.callbacks import LRRangeTest, ParamScheduler
+from lrtool.errors import UnsupportedError
 from support.steps import frozen_copy, identical, same
 from support.tiny import Batch, TinyModel, tiny_loader, tiny_trainer
 
 NAMES = [*optimizers.names(), "lookahead_sgdm", "lookahead_rmsprop"]
+SWEPT = [name for name in NAMES if optimizers.capabilities(name).range_test]
 
 
 @pytest.fixture(autouse=True)
 def _hear_no_advice() -> Iterator[None]:
     """What the table says no to is done all the same here: it must be safe, if not wise."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*says little about.*")
         warnings.filterwarnings("ignore", message=".*is not resumable.*")
         warnings.filterwarnings("ignore", message=".*does not bear a.*")
         warnings.filterwarnings("ignore", message=".*went over the training data.*")
@@ -66,7 +67,7 @@ def alike(batches: int = 6) -> DataLoader[Any]:
     return DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SWEPT)
 def test_swept_without_a_trace(name: str) -> None:
     """Two epochs of training with a sweep before the second: bit for bit those without."""
     ends = []
@@ -83,6 +84,15 @@ def test_swept_without_a_trace(name: str) -> None:
     assert identical(model.parameters(), other.parameters())
     assert identical(model.buffers(), other.buffers())
     assert same(_plain(state), _plain(swept_state))
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*SWEPT}))
+def test_not_swept_but_refused_by_name_before_the_first_step(name: str) -> None:
+    model = TinyModel(lambda module: optimizers.create(name, module))
+    trainer = tiny_trainer(callbacks=[LRRangeTest()])
+    with pytest.raises(UnsupportedError, match=f"nothing about {name}: .*its own rate"):
+        trainer.fit(model, tiny_loader(rows=32))
+    assert trainer.global_step == 0
 
 
 def _plain(state: Any) -> Any:
