@@ -117,11 +117,14 @@ class DatabaseLocks(Locks):
             "try": "SELECT pg_try_advisory_lock(:key)",
         },
         "mysql": {
-            "lock": "SELECT GET_LOCK(:key, -1)",
+            # MariaDB knows no endless wait (-1): a year, and so long a session may idle.
+            "lock": "SELECT GET_LOCK(:key, 31536000)",
             "unlock": "SELECT RELEASE_LOCK(:key)",
             "try": "SELECT GET_LOCK(:key, 0)",
         },
     }
+
+    SERVERS: ClassVar = frozenset(_SQL)
 
     def __init__(self, url: str, study: str) -> None:
         import sqlalchemy
@@ -148,6 +151,8 @@ class DatabaseLocks(Locks):
     def _held(self, name: str) -> Iterator[None]:
         with self._engine.connect() as connection:
             key = {"key": self._key(name)}
+            if self._text:  # PostgreSQL's sessions may idle for ever
+                connection.exec_driver_sql("SET SESSION wait_timeout = 31536000")
             connection.execute(self._sql["lock"], key)
             try:
                 yield

@@ -14,10 +14,11 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from lrtool._optional import optional_import
-from lrtool.errors import ArgumentError, FileFormatError
+from lrtool.errors import ArgumentError, FileFormatError, MissingDependencyError
 from lrtool.search.locks import DatabaseLocks, FileLocks, Locks, ProcessLocks, has_flock, hold
 
 _TABLES = "(tables)"  # the name of the lock under which a database is set up
+_PATIENCE = 5.0  # seconds to wait for a proxy
 
 __all__ = ["Home", "StorageLike", "open_storage"]
 
@@ -52,7 +53,8 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
 
     Args:
         storage: a path (an Optuna journal file), `postgresql://…`, `mysql://…`, `sqlite:///…`,
-            `grpc://host:port` (Optuna's proxy), `memory://`, or an Optuna storage.
+            `grpc://host:port` (Optuna's proxy, which has no locks: its workers take each other for
+            alive, and may together exceed the total), `memory://`, or an Optuna storage.
         study_name: locks are held per study.
 
     Raises:
@@ -62,7 +64,7 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
     """
     if isinstance(storage, BaseStorage):
         shared = not isinstance(storage, InMemoryStorage)
-        return Home(storage, ProcessLocks(shared), None, shared)
+        return Home(storage, _locks_of(storage, study_name), None, shared)
     text = str(storage)
     scheme = urlsplit(text).scheme if "://" in text else "file"
     kind = scheme.split("+")[0]
@@ -72,7 +74,7 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
         return _journal(Path(text.removeprefix("file://")), study_name)
     if kind == "sqlite":
         return _sqlite(text, study_name)
-    if kind in {"postgresql", "mysql"}:
+    if kind in DatabaseLocks.SERVERS:
         return _server(text, kind, study_name)
     if kind == "grpc":
         return _grpc(text)
@@ -80,6 +82,18 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
         f"storage must be a file, postgresql://, mysql://, sqlite:///, grpc:// or memory://, "
         f"got {text!r}"
     )
+
+
+def _locks_of(storage: BaseStorage, study_name: str) -> Locks:
+    """Locks where an Optuna storage keeps its studies, when it says where that is."""
+    if isinstance(storage, RDBStorage):
+        kind = urlsplit(storage.url).scheme.split("+")[0]
+        if kind in DatabaseLocks.SERVERS:
+            return DatabaseLocks(storage.url, study_name)
+        path = _sqlite_file(storage.url)
+        if kind == "sqlite" and path is not None:
+            return _locks_beside(path, study_name)
+    return ProcessLocks(shared=not isinstance(storage, InMemoryStorage))
 
 
 class _Flock(JournalFileOpenLock):
@@ -145,12 +159,16 @@ def _locks_beside(path: Path, study_name: str) -> Locks:
     return FileLocks(Path(f"{path}.locks"), study_name)
 
 
-def _sqlite(url: str, study_name: str) -> Home:
+def _sqlite_file(url: str) -> Path | None:
     # sqlite:///relative and sqlite:////absolute
     name = url.split("://", 1)[1].removeprefix("/").partition("?")[0]
-    if name in {"", ":memory:"}:
+    return None if name in {"", ":memory:"} else Path(name)
+
+
+def _sqlite(url: str, study_name: str) -> Home:
+    path = _sqlite_file(url)
+    if path is None:
         return Home(RDBStorage(url), ProcessLocks(), url, shared=False)
-    path = Path(name)
     with _locks_beside(path, _TABLES).mutex():
         storage = RDBStorage(url)
     return Home(storage, _locks_beside(path, study_name), url, shared=True)
@@ -160,12 +178,27 @@ def _server(url: str, kind: str, study_name: str) -> Home:
     if kind == "postgresql":
         optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
         url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
+    else:
+        _know_driver(url)
     parts = urlsplit(url)
     shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
     # Workers that start together on an empty database would all make its tables.
     with _answering(shown), DatabaseLocks(url, _TABLES).mutex():
         storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
+
+
+def _know_driver(url: str) -> None:
+    """Import the driver that SQLAlchemy takes for `url`, or say how to name another."""
+    import sqlalchemy
+
+    try:
+        sqlalchemy.make_url(url).get_dialect().import_dbapi()
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+        raise MissingDependencyError(
+            f"a study in MySQL needs a driver that imports, and {url.split('://', 1)[0]}:// has "
+            f"none ({error}); for example: pip install pymysql, then mysql+pymysql://..."
+        ) from error
 
 
 @contextmanager
@@ -188,6 +221,14 @@ def _grpc(url: str) -> Home:
     with _no_experimental_warning():
         proxy: Any = optuna.storages.GrpcStorageProxy
         storage = proxy(host=parts.hostname or "localhost", port=parts.port or 13000)
+    try:
+        storage.wait_server_ready(_PATIENCE)
+    except ConnectionError as error:
+        raise ArgumentError(
+            f"storage must be a proxy that answers, got {url!r}; start Optuna's "
+            "run_grpc_proxy_server there, and check host and port"
+        ) from error
+    # What lies behind the proxy is out of reach, and the proxy has no locks.
     return Home(storage, ProcessLocks(shared=True), url, shared=True)
 
 
