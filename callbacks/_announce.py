@@ -26,7 +26,8 @@ def announce(trainer: Trainer, lr: float) -> None:
     for name in _NAMES:
         if _is_rate(vars(module).get(name)):
             setattr(module, name, lr)
-    if in_hparams and module._log_hyperparams and trainer.enable_autolog_hparams:
+    logs = getattr(trainer, "enable_autolog_hparams", True)  # older Trainers cannot leave it
+    if in_hparams and module._log_hyperparams and logs:
         _log(trainer, dict.fromkeys(in_hparams, lr))
 
 
