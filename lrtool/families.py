@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,13 @@ class Family:
         from lrtool.plotting import plot_range_tests
 
         return plot_range_tests(self._named(), ax=ax)
+
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page; its folder must exist."""
+        from lrtool.report import environment_section, family_sections, write_report
+
+        sections = [*family_sections(self), environment_section()]
+        return write_report(path, sections, title=f"Range tests by {self.setting}")
 
     def _repr_html_(self) -> str:
         from lrtool.report import family_html

@@ -63,6 +63,16 @@ def _seed(text: str) -> int:
 _seed.__name__ = "int"  # argparse names the type when it refuses a word
 
 
+def _several(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """What reads values with commas between them."""
+
+    def values(text: str) -> list[Any]:
+        return [kind(one) for one in text.split(",")]
+
+    values.__name__ = f"{kind.__name__}s with commas between them"  # in argparse's refusals
+    return values
+
+
 def _common(parser: Any, *, seed: bool = True) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     if seed:
@@ -105,6 +115,16 @@ def _range_test(commands: Any) -> None:
         "--repeats", type=int, default=1, metavar="N", help="passes to pool against noise (1)"
     )
     parser.add_argument("--suggester", default="auto", metavar="NAME", help="pick rule (auto)")
+    families = parser.add_argument_group(
+        "compare values of one setting", "a range test a value, from the same weights and data"
+    )
+    for name, kind, shown in (
+        ("--weight-decay", float, "0,1e-4,1e-2"),
+        ("--momentum", float, "0.8,0.9,0.95"),
+        ("--batch-size", int, "16,64"),
+        ("--optimizer", str, "sgdm,adamw"),
+    ):
+        families.add_argument(name, type=_several(kind), metavar="V,V", help=f"such as {shown}")
     parser.add_argument(
         "--accelerator", default="auto", metavar="NAME", help="the Trainer's accelerator (auto)"
     )

@@ -9,11 +9,12 @@ from lrtool._terminal import ascii_only, show, show_table, strong, width
 from lrtool.cli._out import command_line, folder_to_write, print_json
 from lrtool.cli._target import load_target
 from lrtool.cli._trainer import trainer_kwargs
+from lrtool.result import RangeTestResult
 
 if TYPE_CHECKING:
-    from lrtool.result import RangeTestResult
+    from lrtool.families import Family
 
-__all__ = ["run", "show_result"]
+__all__ = ["run", "show_family", "show_result"]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -28,18 +29,21 @@ def run(arguments: argparse.Namespace) -> None:
     model_fn, data = load_target(arguments.target)
     with quiet():
         trainer = trainer_kwargs(arguments)
-        result = _measure(arguments, model_fn, data, trainer)
+        found = _measure(arguments, model_fn, data, trainer)
     if out is not None:
-        _write(result, out, arguments.seed)
+        _write(found, out, arguments.seed)
     if arguments.json:
-        print_json(result.to_dict())
+        print_json(found.to_dict())
         return
-    show_result(result)
+    if isinstance(found, RangeTestResult):
+        show_result(found)
+    else:
+        show_family(found)
     if out is not None:
         show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
 
 
-def show_result(result: "RangeTestResult") -> None:
+def show_result(result: RangeTestResult) -> None:
     """Print a range test: the curve in characters, the rates in a table, why."""
     from lrtool.plotting import text_range_test
 
@@ -58,19 +62,32 @@ def show_result(result: "RangeTestResult") -> None:
         show(f"note: {note}")
 
 
-def _write(result: "RangeTestResult", folder: Path, seed: int) -> None:
-    from lrtool.report import environment_section, range_test_section, write_report
-    from lrtool.report.files import write_range_test
+def show_family(found: "Family") -> None:
+    """Print range tests side by side: which to take, the rates of each in a table, why."""
+    show(f"take {strong(found.reason)}\n")
+    show_table(*found.table())
+    show()
+    for value, result in found.results.items():
+        show(f"{value}: {result.suggestion.reason}")
 
-    write_range_test(result, folder)
+
+def _write(found: "RangeTestResult | Family", folder: Path, seed: int) -> None:
+    from lrtool.report import environment_section, family_sections, range_test_section, write_report
+    from lrtool.report.files import write_family, write_range_test
+
     again = environment_section(seed=seed, commands=[command_line()])
-    sections = [range_test_section(result), again]
-    write_report(folder / "range_test.html", sections, title="Range test")
+    if isinstance(found, RangeTestResult):
+        write_range_test(found, folder)
+        sections = [range_test_section(found)]
+    else:
+        write_family(found, folder)
+        sections = family_sections(found)
+    write_report(folder / "range_test.html", [*sections, again], title="Range test")
 
 
 def _measure(
     arguments: argparse.Namespace, model_fn: object, data: object, trainer: dict[str, Any]
-) -> "RangeTestResult":
+) -> "RangeTestResult | Family":
     from lrtool.callbacks._terminal_bar import TerminalBar
     from lrtool.cli._model import build_model
     from lrtool.tuner import range_test
@@ -78,12 +95,14 @@ def _measure(
     given = {
         "min_lr": arguments.min_lr, "max_lr": arguments.max_lr, "num_steps": arguments.num_steps,
         "repeats": arguments.repeats, "suggester": arguments.suggester,
+        "weight_decay": arguments.weight_decay, "momentum": arguments.momentum,
+        "batch_size": arguments.batch_size, "optimizer": arguments.optimizer,
     }  # fmt: skip
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     model = build_model(model_fn, arguments.seed)
-    return range_test(
-        model, data, trainer_kwargs={**trainer, "callbacks": [TerminalBar()]}, **options
-    )
+    kwargs = {**trainer, "callbacks": [TerminalBar()]}
+    found: RangeTestResult | Family = range_test(model, data, trainer_kwargs=kwargs, **options)
+    return found
 
 
 def _or(value: float | None, default: float) -> float:

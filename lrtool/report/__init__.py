@@ -12,6 +12,7 @@ from lrtool.report.importance import importance
 from lrtool.report.sections import (
     Section,
     environment_section,
+    family_sections,
     range_test_section,
     schedule_section,
     search_section,
@@ -25,6 +26,7 @@ __all__ = [
     "capabilities_html",
     "environment_section",
     "family_html",
+    "family_sections",
     "importance",
     "page",
     "range_test_section",

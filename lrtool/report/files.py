@@ -1,14 +1,16 @@
-"""A range test as files: JSON, CSV, PNG."""
+"""Range tests as files: JSON, CSV, PNG."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrtool.report.sections import draw_range_test
 
 if TYPE_CHECKING:
+    from lrtool.families import Family
     from lrtool.result import RangeTestResult
 
-__all__ = ["write_range_test"]
+__all__ = ["write_family", "write_range_test"]
 
 
 def write_range_test(result: "RangeTestResult", folder: Path) -> list[Path]:
@@ -27,4 +29,22 @@ def write_range_test(result: "RangeTestResult", folder: Path) -> list[Path]:
         figure = new_figure((8.6, 5.2))
         draw_range_test(figure, result)
         figure.savefig(paths[2], dpi=150)
+    return paths
+
+
+def write_family(family: "Family", folder: Path) -> list[Path]:
+    """Write range_test.json and .png into `folder`, which is made when needed.
+
+    Returns:
+        The paths written.
+    """
+    from lrtool.plotting.style import new_figure, style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"range_test.{kind}" for kind in ("json", "png")]
+    paths[0].write_text(json.dumps(family.to_dict(), indent=1), encoding="utf-8")
+    with style():
+        figure = new_figure((8.6, 4.6))
+        family.plot(figure.subplots())
+        figure.savefig(paths[1], dpi=150)
     return paths

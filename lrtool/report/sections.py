@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from optuna import Study
 
+    from lrtool.families import Family
     from lrtool.result import RangeTestResult
     from lrtool.schedules.base import Schedule
 
 __all__ = [
     "Section",
     "environment_section",
+    "family_sections",
     "range_test_section",
     "schedule_section",
     "search_section",
@@ -65,6 +67,23 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
         + download("range_test.json", json.dumps(result.to_dict()), "Save the measurement (JSON)")
     )
     return Section(title, html)
+
+
+def family_sections(family: "Family") -> list[Section]:
+    """Range tests side by side, which to take and why; then each by itself."""
+
+    def draw(figure: "Figure") -> None:
+        family.plot(figure.subplots())
+
+    html = f"<p>take {text(family.reason)}</p>" + _figure(
+        draw, f"Loss over learning rate by {family.setting}", (8.6, 4.6)
+    )
+    together = Section(f"Range tests by {family.setting}", html + table(*family.table()))
+    return [
+        together,
+        *[range_test_section(one, f"{family.setting} {value}")
+          for value, one in family.results.items()],
+    ]  # fmt: skip
 
 
 def draw_range_test(figure: "Figure", result: "RangeTestResult") -> None:

@@ -49,6 +49,35 @@ def test_range_test_in_json_is_a_result(target: str, capsys: pytest.CaptureFixtu
     assert (result.curve.lr[0], result.curve.lr.max() <= 1) == (1e-6, True)
 
 
+SIDE_BY_SIDE = ["--num-steps", "12", "--max-lr", "1", "--min-lr", "1e-5"]
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [("--momentum", "0.0,0.9"), ("--batch-size", "4,8"), ("--optimizer", "sgdm,adamw")],
+)
+def test_range_tests_side_by_side(
+    target: str, option: str, values: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["range-test", target, *SIDE_BY_SIDE, option, values, "--json"])
+    found = printed(capsys)
+    assert f"--{found['setting'].replace('_', '-')}" == option
+    assert list(found["results"]) == values.split(",")
+    assert all(RangeTestResult.from_dict(one).num_steps <= 12 for one in found["results"].values())
+
+
+def test_range_tests_side_by_side_are_printed_and_written(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["range-test", target, *SIDE_BY_SIDE, "--weight-decay", "0,1e-2", "--out", "side"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("take ")
+    assert "80% interval" in shown
+    kept = json.loads((tmp_path / "side" / "range_test.json").read_text())
+    assert list(kept["results"]) == ["0.0", "0.01"]
+    assert {path.suffix for path in (tmp_path / "side").iterdir()} == {".json", ".png", ".html"}
+
+
 def test_range_test_is_the_same_again(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = []
     for seed in ("1", "1", "2"):
