@@ -10,7 +10,7 @@ from typing import Any
 from torch.nn.parameter import is_lazy
 
 from lrtool import optimizers
-from lrtool.callbacks._lightning import Trainer
+from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.sweep import SweepConfig
@@ -121,10 +121,13 @@ def lost_between_ranks(trainer: Trainer) -> tuple[str, ...]:
     )
 
 
-def tell(result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()) -> None:
-    """Warn of what was not given back or bends the curve; log advice, and a wanted pick's absence.
+def tell(
+    trainer: Trainer, result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()
+) -> None:
+    """Say the applied pick and why; warn of what was not given back or bends the curve.
 
     Args:
+        trainer: its Lightning's log takes the pick, as it takes what the Trainer itself decides.
         result: the range test's.
         wanted: whether its pick was to be applied.
         advice: those of its diagnoses that are no fault of the measurement: where warnings are
@@ -135,7 +138,9 @@ def tell(result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()) ->
             _log.warning("LRRangeTest: %s", sentence)
         else:
             warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
-    if wanted and not result.applied:
+    if result.applied:
+        submodule(trainer, "utilities.rank_zero").rank_zero_info(f"LR range test: {result}")
+    elif wanted:
         _log.warning("LRRangeTest left the rate as it is: %s", result.suggestion.reason)
 
 

@@ -192,7 +192,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
         self.result = self._read(sweep, context, lost, (*data.remarks, *advice))
         if trainer.is_global_zero:
-            tell(self.result, wanted=self.apply, advice=advice)
+            tell(trainer, self.result, wanted=self.apply, advice=advice)
         if self.result.applied:  # a run that nothing is applied to gets no trace of it logged
             log_result(trainer, self.result)
             self._apply(trainer, self.result)

@@ -91,6 +91,16 @@ def test_A21_ratios_hold_during_the_sweep() -> None:
     np.testing.assert_allclose(swept[:, 0] / swept[:, 1], 0.1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("apply", [True, False])
+def test_the_applied_pick_and_its_reason_are_in_the_trainers_log(
+    apply: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    test = finder(apply=apply)
+    with caplog.at_level("INFO"):
+        tiny_trainer(callbacks=[test], max_epochs=1).fit(TinyModel(), tiny_loader())
+    assert (f"LR range test: {test.result}" in caplog.text) is apply
+
+
 def test_A4_without_a_pick_nothing_is_touched_and_the_reason_is_kept(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
