@@ -9,6 +9,7 @@ from lrtool.callbacks.plateau import PlateauScheduler
 from lrtool.callbacks.pruning import TrialPruning
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.callbacks.schedule import ParamScheduler
+from lrtool.callbacks.schedule_free import ScheduleFreeSwitch
 from lrtool.callbacks.sgdr import SGDRScheduler
 from lrtool.callbacks.warmup import WarmupScheduler
 
@@ -22,6 +23,7 @@ __all__ = [
     "ParamScheduler",
     "PlateauScheduler",
     "SGDRScheduler",
+    "ScheduleFreeSwitch",
     "TrialPruning",
     "WarmupScheduler",
 ]

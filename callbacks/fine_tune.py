@@ -159,13 +159,19 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
             self.optimizer < len(trainer.optimizers), "optimizer < len(trainer.optimizers)",
             optimizer=self.optimizer, optimizers=len(trainer.optimizers),
         )  # fmt: skip
-        refuse_rivals(self, trainer, trainer.optimizers[self.optimizer])
+        swept = optimizers.guard(trainer.optimizers[self.optimizer])
+        refuse_rivals(self, trainer, swept)
+        can = optimizers.capabilities_of(swept)
+        if not can.group_rates:
+            raise UnsupportedError(
+                "FineTuneRecipe gives each layer a rate of its own, which cannot be with "
+                f"{can.name}: {can.group_rates.reason}; use 'adamw'"
+            )
         groups = layer_groups_of(pl_module, self.body, self.head, self.layer_groups)
         self._freezer = Freezer(pl_module, groups)
         self._plan = self.stages or standard_stages(num_groups=len(groups), **self._standard)
         if any(stage.measure and stage.lr is None for stage in self._plan):
             self._finder.on_fit_start(trainer, pl_module)
-        swept = optimizers.guard(trainer.optimizers[self.optimizer])
         self._own_lr = param_groups.get(swept, "lr") or 0.0
         self._split(swept, groups)
 

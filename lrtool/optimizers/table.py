@@ -70,7 +70,7 @@ class Capabilities:
         silent_steps: first steps that change no weight: a sweep is flat there.
         inverse_sqrt_cap: whether step t uses min(lr, 1/sqrt(t)): any higher rate is hidden.
         averages: whether evaluation wants other weights than training; the optimizer then has
-            `train()` and `eval()`.
+            `train()` and `eval()`, and `lrtool.callbacks.ScheduleFreeSwitch` calls them.
         note: what else to know.
     """
 
@@ -126,6 +126,10 @@ _SCHEDULE_FREE = Verdict(
     False,
     "it averages the weights with weights lr_max^2, so every rate after a high one counts for "
     "little; keep the rate constant after a warm-up",
+)
+_SWITCH = (
+    "evaluate it at its averaged weights: lrtool.callbacks.ScheduleFreeSwitch does so, or call its "
+    "eval() before each validation and train() after"
 )
 _INTERPOLATES = Verdict(
     False, "its momentum interpolates between two weight sequences, so a change moves the weights"
@@ -224,10 +228,12 @@ TABLE: dict[str, Capabilities] = {
         _sgd(
             "schedule_free_sgd", f"{_P}.ScheduleFreeSGD", 0.3, averages=True,
             range_test=_SCHEDULE_FREE, cycle=_SCHEDULE_FREE, momentum_cycle=_INTERPOLATES,
+            note=_SWITCH,
         ),
         _adam(
             "schedule_free_adamw", f"{_P}.ScheduleFreeAdamW", 2.5e-3, decoupled=True, averages=True,
             range_test=_SCHEDULE_FREE, cycle=_SCHEDULE_FREE, momentum_cycle=_INTERPOLATES,
+            note=_SWITCH,
         ),
         _adam(
             "prodigy", f"{_P}.Prodigy", 1.0, decoupled=True, lr_range=(0.1, 2.0),

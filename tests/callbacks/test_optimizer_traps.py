@@ -54,11 +54,21 @@ def test_T3_adafactor_is_not_swept_where_its_cap_hides_the_rate() -> None:
     assert finder.result.curve.lr.max() <= 60**-0.5
 
 
-@pytest.mark.parametrize("name", ["prodigy", "schedule_free_adamw"])
-def test_T3_a_sweep_that_says_little_is_announced(name: str) -> None:
-    reason = optimizers.capabilities(name).range_test.reason
-    with pytest.warns(UserWarning, match=reason[:30].replace("^", r"\^")):
-        fit(name, LRRangeTest(**{**WIDE, "num_steps": 5}, apply=False))
+def test_T3_a_stage_is_not_measured_under_an_optimizer_no_range_test_judges() -> None:
+    """Refused by name with the reason; without a measurement the recipe runs."""
+    names = {"body": "net.0", "head": "net.4"}
+    with pytest.raises(UnsupportedError, match=r"nothing about schedule_free_adamw: .*lr_max"):
+        fit("schedule_free_adamw", FineTuneRecipe(**names, head_epochs=0))
+    unmeasured = FineTuneRecipe(**names, head_epochs=0, measure=False)
+    fit("schedule_free_adamw", unmeasured)
+    assert unmeasured.records[0].result is None
+
+
+@pytest.mark.parametrize("name", ["prodigy", "lbfgs"])
+def test_T3_layers_get_no_rates_of_their_own_where_there_is_one_rate(name: str) -> None:
+    reason = optimizers.capabilities(name).group_rates.reason
+    with pytest.raises(UnsupportedError, match=f"{name}: {reason}"):
+        fit(name, FineTuneRecipe(head="net.4", measure=False))
 
 
 def test_T3_rmsprop_without_momentum_bears_a_momentum_schedule() -> None:
