@@ -22,6 +22,7 @@ from tasks import OPTIMIZERS, Task, task
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from lrtool.optimizers import capabilities_of
 from lrtool.schedules import Horizon, opposed
 from lrtool.search.measured import Knobs
 from lrtool.search.plan import lr_plan, momentum_plan
@@ -47,13 +48,16 @@ SWEEPS = 20
 def knobs(task: Task) -> Knobs:
     optimizer = task.make_optimizer(task.make_model(0).parameters(), 0.01)
     group = optimizer.param_groups[0]
-    sgd = "momentum" in group
+    sgd, can = "momentum" in group, capabilities_of(optimizer)
+    assert can.momentum_prior is not None
     return Knobs(
         lr=OPTIMIZERS[task.optimizer][0](task.make_model(0).parameters()).param_groups[0]["lr"],
         momentum=group["momentum"] if sgd else group["betas"][0],
         weight_decay=group["weight_decay"],
         accumulates=sgd,
         optimizer=type(optimizer).__name__,
+        momentum_prior=can.momentum_prior,
+        weight_decay_prior=can.weight_decay_prior,
     )
 
 

@@ -223,14 +223,17 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
         configured = model.configure_optimizers()
     optimizer = _only(configured)
     momentum = param_groups.get(optimizer, "momentum")
-    group = optimizer.param_groups[0]
+    group, can = optimizer.param_groups[0], optimizers.capabilities_of(optimizer)
+    known = {} if can.momentum_prior is None else {"momentum_prior": can.momentum_prior}
     return Knobs(
         lr=float(param_groups.get(optimizer, "lr") or 1e-3),
         momentum=momentum,
         weight_decay=param_groups.get(optimizer, "weight_decay"),
         accumulates=param_groups.momentum_key(group) == "momentum" and not group.get("dampening"),
         optimizer=type(optimizer).__name__,
-        swept=bool(optimizers.capabilities_of(optimizer).range_test),
+        swept=bool(can.range_test),
+        weight_decay_prior=can.weight_decay_prior,
+        **known,
     )
 
 

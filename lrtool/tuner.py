@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule
     from lrtool.families import Family
     from lrtool.family_range_test import Optimizers
+    from lrtool.search.beliefs import Belief
     from lrtool.search.measured import Knobs
-    from lrtool.search.prior import Belief
     from lrtool.search.result import TuneResult
     from lrtool.search.sampler import BaseLike
     from lrtool.search.storage import StorageLike
@@ -159,7 +159,9 @@ def tune(
         range_test: a measurement to use; None measures once a study; False measures nothing, and
             without `priors` the sampler then searches wide bounds (LR 1e-7 to 10) unaided.
         priors: beliefs that replace the measured ones, for example
-            `{"max_lr": LogNormal(1e-3, factor=3), "weight_decay": 0.01}`; a number fixes.
+            `{"max_lr": LogNormal(1e-3, factor=3), "weight_decay": 0.01}`; a number fixes, and a
+            `Family` that `range_test` measured over momenta or weight decays is a belief in its
+            member to take, as wide as the gap to the next.
         trainer_kwargs: more arguments for each trial's Trainer; callbacks are copied.
         out_dir: a folder a trial for its checkpoints goes here, and the journal file by default;
             "lrtool-tune" unless given.

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from lrtool.result import RangeTestResult
+from lrtool.search.beliefs import Belief
 from lrtool.search.measured import Knobs, measured_space
-from lrtool.search.prior import Belief, LogNormal
+from lrtool.search.prior import LogNormal
 from lrtool.search.study import Definition
 
 __all__ = ["define"]

@@ -2,21 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite, log10
+from math import inf, log10
 from typing import Any
 
 from lrtool._check import one_of, require
-from lrtool.errors import ArgumentError
+from lrtool.optimizers.table import Prior as Usual
 from lrtool.result import RangeTestResult
-from lrtool.search.prior import (
-    AnyPrior,
-    Belief,
-    CategoricalPrior,
-    LogNormal,
-    LogUniform,
-    Normal,
-    Prior,
-)
+from lrtool.search.beliefs import Belief, check_beliefs, with_beliefs
+from lrtool.search.prior import AnyPrior, CategoricalPrior, Prior
 from lrtool.search.space import LR, MOMENTUM, SCHEDULE, SCHEDULES, WEIGHT_DECAY, Space
 from lrtool.types import StopReason
 
@@ -29,8 +22,11 @@ _OF_DIVERGENCE = 0.2  # where to start, as a share of the rate that diverged, wi
 _WIDE = (1e-7, 10.0)  # absolute rates searched when nothing was measured
 _80_PERCENT = 1.64  # half-width of the 80% interval of Student's t with 3 degrees of freedom
 _MIN_SCALE, _MAX_SCALE = 0.15, 0.6
-_MOMENTUM_SCALE, _DECAY_SCALE = 0.3, 0.6
-_LOWEST_ONE_MINUS, _HIGHEST_ONE_MINUS = 0.005, 1.0
+_LOWEST_ONE_MINUS = 0.005
+_LESS_DECAY, _MORE_DECAY = 3.0, 2.0  # decades on either side
+# Of an optimizer that the capability table does not know.
+_USUAL_MOMENTUM = Usual(0.9, 0.5, 0.995, 0.35, "log1m")
+_USUAL_DECAY = Usual(1e-4, 1e-6, 1e-2, 0.6)
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,8 @@ class Knobs:
         accumulates: whether momentum sums gradients (SGD's does, Adam's averages them).
         optimizer: the optimizer's class name.
         swept: whether a range test says something about it.
+        momentum_prior: where its good momenta usually lie, of the capability table.
+        weight_decay_prior: where its good weight decays usually lie.
     """
 
     lr: float
@@ -52,6 +50,8 @@ class Knobs:
     accumulates: bool = False
     optimizer: str = ""
     swept: bool = True
+    momentum_prior: Usual = _USUAL_MOMENTUM
+    weight_decay_prior: Usual = _USUAL_DECAY
 
 
 def measured_space(
@@ -66,14 +66,17 @@ def measured_space(
     The rate's prior is heavy-tailed in log LR, centred on the suggestion for that schedule, as wide
     as the suggestion's interval, on hard bounds three decades away on either side. Without a pick
     it is a wide one below the rate at which the sweep diverged; without a divergence, or a range
-    test, it is uniform in log LR from 1e-7 to 10.
+    test, it is uniform in log LR from 1e-7 to 10. Momentum and weight decay lie around what the
+    optimizer was given, or around its usual values where it was given none, as widely as those are
+    spread in the capability table.
 
     Args:
         range_test: the measurement; None searches around `knobs.lr`.
         knobs: the optimizer's.
         schedules: names in `lrtool.search.SCHEDULES`; the first is where the search starts.
         priors: beliefs that replace the measured ones, by natural name: `max_lr`, `momentum`,
-            `weight_decay`, or a parameter of a schedule (`pct_start`). A plain number fixes it.
+            `weight_decay`, or a parameter of a schedule (`pct_start`). A plain number fixes it;
+            for momentum and weight decay a measured `Family` will do.
 
     Raises:
         ArgumentError: for an unknown schedule, or a belief about an unknown parameter.
@@ -83,7 +86,7 @@ def measured_space(
     for name in names:
         one_of("schedule", name, SCHEDULES)
     beliefs = dict(priors or {})
-    _know(beliefs, names)
+    check_beliefs(beliefs, names)
     reference = {name: _reference(range_test, knobs, name) for name in names}
     space: dict[str, AnyPrior] = {}
     if len(names) > 1:
@@ -92,24 +95,20 @@ def measured_space(
     momentum, decay = knobs.momentum, knobs.weight_decay
     pick: dict[str, Any] = {}
     if momentum is not None:
-        space[MOMENTUM] = Prior(
-            low=log10(_LOWEST_ONE_MINUS / (1 - momentum)),
-            high=log10(_HIGHEST_ONE_MINUS / (1 - momentum)),
-            # A momentum of zero is an optimizer nobody set, not a belief in zero.
-            center=0.0 if momentum > 0 else log10(0.1),
-            scale=_MOMENTUM_SCALE,
-        )
+        space[MOMENTUM] = _momentum_prior(knobs.momentum_prior, momentum)
         pick[MOMENTUM] = 0.0
     if decay is not None:
-        decay = decay or 1e-4
-        space[WEIGHT_DECAY] = Prior(low=-3.0, high=2.0, center=0.0, scale=_DECAY_SCALE)
+        decay = decay or knobs.weight_decay_prior.median
+        space[WEIGHT_DECAY] = Prior(
+            low=-_LESS_DECAY, high=_MORE_DECAY, center=0.0, scale=knobs.weight_decay_prior.decades
+        )
     for name in names:
         own = dict(SCHEDULES[name])
         if momentum is None or not knobs.accumulates:
             # Adam's bias correction assumes a constant beta1: a moving one harms the first steps.
             own.pop("momentum_dip", None)
         space.update({f"{name}.{key}": prior for key, prior in own.items()})
-    return _with_beliefs(
+    return with_beliefs(
         Space(space, reference, momentum, decay, knobs.accumulates, {}, pick), beliefs
     )
 
@@ -142,106 +141,14 @@ def _lr_prior(range_test: RangeTestResult | None, reference: float) -> Prior:
     return Prior(low=log10(_WIDE[0] / reference), high=log10(_WIDE[1] / reference))
 
 
-def _know(beliefs: Mapping[str, Belief], schedules: Iterable[str]) -> None:
-    own = {key for name in schedules for key in SCHEDULES[name]}
-    for name in beliefs:
-        one_of("parameter of a prior", name, {"max_lr", "momentum", "weight_decay"} | own)
-
-
-def _with_beliefs(space: Space, beliefs: Mapping[str, Belief]) -> Space:
-    priors, fixed, pick = dict(space.priors), dict(space.fixed), dict(space.pick)
-    for name, belief in beliefs.items():
-        for key in _keys(space, name):
-            old = priors.pop(key, None)
-            if isinstance(belief, int | float):
-                fixed[name] = belief
-                continue
-            if old is None:
-                raise ArgumentError(
-                    f"priors[{name!r}] needs an optimizer with that knob; this one has none"
-                )
-            priors[key] = _converted(belief, name, key, space)
-            pick.pop(key, None)
-    return Space(
-        priors,
-        space.reference_lr,
-        space.momentum,
-        space.weight_decay,
-        space.accumulates,
-        fixed,
-        pick,
-    )
-
-
-def _keys(space: Space, name: str) -> list[str]:
-    known = {"max_lr": LR, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY}
-    if name in known:
-        return [known[name]]
-    return [f"{schedule}.{name}" for schedule in space.schedules if name in SCHEDULES[schedule]]
-
-
-def _converted(belief: Belief, name: str, key: str, space: Space) -> AnyPrior:
-    """A belief in natural units as a prior in the space's coordinates."""
-    if isinstance(belief, Prior | CategoricalPrior):
-        return belief
-    old = space.priors[key]
-    require(isinstance(old, Prior), f"a prior over numbers for {name}", belief=belief)
-    assert isinstance(old, Prior)
-    assert not isinstance(belief, int | float)
-    if name in {"max_lr", "weight_decay"}:
-        unit = (
-            space.reference_lr[space.schedules[0]]
-            if name == "max_lr"
-            else (space.weight_decay or 1.0)
-        )
-        return _around(belief, unit, old)
-    if name == "momentum":
-        return _momentum_belief(belief, space, old)
-    if isinstance(belief, LogUniform):
-        return Prior(low=belief.low, high=belief.high, log=True)
-    if isinstance(belief, LogNormal):
-        return Prior(
-            low=old.low,
-            high=old.high,
-            center=belief.median,
-            scale=log10(belief.factor),
-            log=True,
-        )
-    return Prior(low=old.low, high=old.high, center=belief.mean, scale=belief.std)
-
-
-def _around(belief: LogNormal | LogUniform | Normal, unit: float, old: Prior) -> Prior:
-    """A belief about a rate, as decades around `unit`."""
-    if isinstance(belief, LogUniform):
-        return Prior(low=log10(belief.low / unit), high=log10(belief.high / unit))
-    if isinstance(belief, Normal):
-        require(
-            0 < belief.std < belief.mean,
-            "0 < std < mean",
-            "a rate is believed in on a log scale: use LogNormal(median, factor)",
-            mean=belief.mean,
-            std=belief.std,
-        )
-        belief = LogNormal(belief.mean, 1 + belief.std / belief.mean)
-    center, scale = log10(belief.median / unit), log10(belief.factor)
-    room = max(3 * scale, 1.5)
+def _momentum_prior(usual: Usual, momentum: float) -> Prior:
+    """Over decades of 1 - momentum from the optimizer's own."""
+    # A momentum of zero is an optimizer nobody set, not a belief in zero.
+    center = 0.0 if momentum > 0 else log10(1 - usual.median)
+    lowest = min(_LOWEST_ONE_MINUS, 1 - usual.high)
     return Prior(
-        low=min(old.low, center - room),
-        high=max(old.high, center + room),
+        low=log10(lowest / (1 - momentum)),
+        high=log10(1 / (1 - momentum)),
         center=center,
-        scale=scale,
+        scale=usual.decades,
     )
-
-
-def _momentum_belief(belief: LogNormal | LogUniform | Normal, space: Space, old: Prior) -> Prior:
-    require(
-        isinstance(belief, Normal) and 0 <= belief.mean < 1,
-        "momentum is believed in as Normal(mean, std), 0 <= mean < 1",
-        belief=belief,
-    )
-    assert isinstance(belief, Normal)
-    assert space.momentum is not None
-    center = log10((1 - belief.mean) / (1 - space.momentum))
-    scale = log10(1 + belief.std / (1 - belief.mean))
-    require(isfinite(scale), "0 < std < inf", std=belief.std)
-    return Prior(low=old.low, high=old.high, center=center, scale=scale)

@@ -18,7 +18,6 @@ from lrtool.errors import FileFormatError
 
 __all__ = [
     "AnyPrior",
-    "Belief",
     "CategoricalPrior",
     "LogNormal",
     "LogUniform",
@@ -287,9 +286,6 @@ class Normal:
     def __post_init__(self) -> None:
         require(-inf < self.mean < inf, "-inf < mean < inf", mean=self.mean)
         positive(std=self.std)
-
-
-Belief: TypeAlias = LogNormal | LogUniform | Normal | Prior | CategoricalPrior | float
 
 
 def _area(grid: FloatArray, density: FloatArray) -> float:

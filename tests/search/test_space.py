@@ -1,5 +1,7 @@
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from math import log10
 from typing import Any
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrtool.errors import ArgumentError
+from lrtool.families import Family
+from lrtool.optimizers import capabilities
 from lrtool.schedules import Horizon
 from lrtool.search import (
     SCHEDULES,
@@ -125,6 +129,61 @@ def test_beliefs_replace_the_measurement() -> None:
     assert params["pct_start"] == pytest.approx(0.1)
 
 
+def test_the_capability_table_says_what_is_usual() -> None:
+    """Where the optimizer was given nothing, the search starts where its kin usually stand."""
+    for name, decay in (("sgd", 5e-4), ("adamw", 1e-2), ("adam", 1e-5)):
+        can = capabilities(name)
+        usual = can.momentum_prior or capabilities("sgdm").momentum_prior
+        assert usual is not None
+        unset = Knobs(
+            0.1, 0.0, 0.0, momentum_prior=usual, weight_decay_prior=can.weight_decay_prior
+        )
+        space = measured_space(measurement(), unset)
+        params = space.params({**space.start(), MOMENTUM: space.priors[MOMENTUM].start})
+        assert params["momentum"] == pytest.approx(usual.median)
+        assert params["weight_decay"] == pytest.approx(decay)
+        held = measured_space(measurement(), replace(unset, momentum=0.8, weight_decay=0.3))
+        assert held.params(held.start())["momentum"] == pytest.approx(0.8)
+        assert held.params(held.start())["weight_decay"] == pytest.approx(0.3)
+        assert over(held, MOMENTUM).scale == usual.decades
+        assert over(held, WEIGHT_DECAY).scale == can.weight_decay_prior.decades
+
+
+def over(space: Space, name: str) -> Prior:
+    prior = space.priors[name]
+    assert isinstance(prior, Prior)
+    return prior
+
+
+def measured_over(setting: str, values: Sequence[float], best: float | None) -> Family:
+    return Family(setting, {value: measurement() for value in values}, best, "by hand")
+
+
+def test_families_are_beliefs_in_what_they_measured() -> None:
+    momenta = measured_over("momentum", (0.8, 0.9, 0.99), 0.8)
+    decays = measured_over("weight_decay", (0.0, 1e-5, 1e-3), 1e-3)
+    space = measured_space(measurement(), SGD, priors={"momentum": momenta, "weight_decay": decays})
+    params = space.params(space.start())
+    assert params["momentum"] == pytest.approx(0.8)
+    assert params["weight_decay"] == pytest.approx(1e-3)
+    # As wide as the gap to the next value tried, and no wider than without a family.
+    plain = measured_space(measurement(), SGD)
+    assert over(space, MOMENTUM).scale == pytest.approx(log10(0.2 / 0.1))
+    assert over(space, WEIGHT_DECAY).scale == over(plain, WEIGHT_DECAY).scale
+    for name in space.priors:  # Optuna's bounds do not move
+        ours, theirs = over(space, name), over(plain, name)
+        assert (ours.low, ours.high) == (theirs.low, theirs.high)
+    none = measured_over("weight_decay", (0.0, 1e-4), 0.0)
+    without = measured_space(measurement(), SGD, priors={"weight_decay": none})
+    assert without.params(without.start())["weight_decay"] == pytest.approx(1e-7)  # the least
+
+
+def test_a_family_without_a_pick_says_nothing() -> None:
+    nothing = measured_over("momentum", (0.8, 0.9), None)
+    space = measured_space(measurement(), SGD, priors={"momentum": nothing})
+    assert space == measured_space(measurement(), SGD)
+
+
 def test_log_uniform_belief_sets_the_bounds() -> None:
     space = measured_space(measurement(), ADAMW, priors={"max_lr": LogUniform(1e-5, 1e-2)})
     prior = space.priors[LR]
@@ -169,6 +228,8 @@ def test_every_point_is_a_schedule_that_peaks_at_max_lr(name: str, data: Any) ->
         ({"priors": {"T_0": 0.1}}, "'T_0'"),
         ({"priors": {"max_lr": Normal(0.1, 0.5)}}, "LogNormal"),
         ({"priors": {"momentum": LogNormal(0.9)}}, "Normal"),
+        ({"priors": {"momentum": measured_over("batch_size", (8, 16), 8)}}, "over momentum"),
+        ({"priors": {"max_lr": measured_over("max_lr", (0.1, 0.2), 0.1)}}, "over max_lr"),
     ],
 )
 def test_refuses(options: dict[str, Any], message: str) -> None:

@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from lrtool import optimizers
+from lrtool.callbacks.objective import knobs_of
+from support.tiny import TinyModel
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "accumulates"),
+    [("sgd", {"momentum": 0.8}, True), ("adamw", {}, False), ("lion", {}, False)],
+)
+def test_knobs_are_the_optimizers_with_what_is_usual_for_it(
+    name: str, options: dict[str, float], accumulates: bool
+) -> None:
+    if name == "lion":
+        pytest.importorskip("pytorch_optimizer", reason="pytorch_optimizer is not installed")
+
+    class Model(TinyModel):
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return optimizers.create(name, self, lr=0.02, weight_decay=0.3, **options)
+
+    knobs, can = knobs_of(Model), optimizers.capabilities(name)
+    assert (knobs.lr, knobs.weight_decay, knobs.accumulates) == (0.02, 0.3, accumulates)
+    assert knobs.momentum == options.get("momentum", 0.9)
+    assert knobs.weight_decay_prior == can.weight_decay_prior
+    if can.momentum_prior is not None:
+        assert knobs.momentum_prior == can.momentum_prior
