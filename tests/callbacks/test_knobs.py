@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from support.tiny import TinyModel
     [("sgd", {"momentum": 0.8}, True), ("adamw", {}, False), ("lion", {}, False)],
 )
 def test_knobs_are_the_optimizers_with_what_is_usual_for_it(
-    name: str, options: dict[str, float], accumulates: bool
+    name: str, options: dict[str, Any], accumulates: bool
 ) -> None:
     if name == "lion":
         pytest.importorskip("pytorch_optimizer", reason="pytorch_optimizer is not installed")
