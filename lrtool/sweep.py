@@ -147,8 +147,8 @@ class Sweep:
         if not isfinite(loss):
             self._note(f"the loss became {loss} after a step at lr {self._previous_rate():.3g}")
             return StopReason.NONFINITE
-        verdict = self._test.update(loss)
-        if verdict and self.config.early_stop:
+        verdict = self._test.update(loss) if self.config.early_stop else None
+        if verdict:
             self._note(f"{verdict} at lr {self._previous_rate():.3g}")
             return StopReason.DIVERGED
         if self._position < len(self._ladder):
