@@ -32,8 +32,8 @@ from lrtool.snapshot import Snapshot
 
 STEPS = 100
 LOW, HIGH = 1e-7, 1e-3
-ROUNDS = {"0.3 ms": 9, "3 ms": 5, "10 ms": 3}
-SIZES = {"0.3 ms": (32, 64, 16), "3 ms": (256, 768, 64), "10 ms": (512, 1024, 128)}
+ROUNDS = {"0.3 ms": 15, "3 ms": 9, "10 ms": 7}
+SIZES = {"0.3 ms": (32, 64, 16), "3 ms": (128, 256, 256), "10 ms": (256, 512, 320)}
 
 
 class Model(pl.LightningModule):
@@ -67,7 +67,7 @@ class Model(pl.LightningModule):
 
 
 class Timed(LRRangeTest):
-    """Keeps the time of the sweep itself: snapshot, steps, restore, suggestion."""
+    """Keeps the time of the sweep itself: snapshot, steps, divergence test, restore, pick."""
 
     spent = (0.0, 0.0)
 
@@ -149,15 +149,15 @@ def torch_lr_finder(model: Model, loader: Any) -> tuple[float, float]:
 
 
 def finder() -> Timed:
-    return Timed(
-        min_lr=LOW, max_lr=HIGH, num_steps=STEPS, early_stop=None, apply=False, then="stop"
-    )
+    return Timed(min_lr=LOW, max_lr=HIGH, num_steps=STEPS, apply=False, then="stop")
 
 
 def sweep(model: Model, loader: Any) -> tuple[float, float]:
     """The sweep alone, inside a running Trainer."""
     test = finder()
     trainer(test, max_steps=STEPS).fit(model, loader)
+    assert test.result is not None
+    assert test.result.num_steps == STEPS
     return test.spent
 
 
@@ -175,6 +175,7 @@ PAIRS: list[tuple[str, Callable[..., Any], Callable[..., Any], dict[str, float]]
     ("whole call / (b) Trainer.fit", whole, fit, dict.fromkeys(SIZES, 1.0)),
     ("whole call / (c) Lightning's finder", whole, lightning_finder, dict.fromkeys(SIZES, 0.9)),
     ("sweep / (d) torch-lr-finder", sweep, torch_lr_finder, {}),
+    ("(a) bare torch / (c) Lightning's finder", bare, lightning_finder, {}),
 ]
 
 
