@@ -42,7 +42,7 @@ class _TqdmBar(SweepBar):
         self._bar.update()
 
     def end(self, curve: LossCurve) -> None:
-        self._bar.total = len(curve)
+        self._bar.total = self._bar.n
         self._bar.set_postfix_str(_ending(curve))
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     """Write the suggestion to `optimizer` and move its schedulers there.
 
     Args:
-        optimizer: the swept optimizer; its groups keep their ratios.
+        optimizer: the swept optimizer; its groups keep their ratios, or get the measured ones.
         schedulers: the schedulers that drive it; checked before.
         result: a range test with a pick.
 
@@ -69,48 +69,51 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     leaves = list(_leaves(schedulers))
     cyclical = any(isinstance(leaf, _CYCLICAL) for leaf in leaves)
     target = result.max_lr if cyclical else result.lr
+    shares = list(result.group_ratio.values())
     if not leaves:
-        param_groups.set_value(optimizer, "lr", target)
+        param_groups.set_value(optimizer, "lr", target, shares or None)
         optimizers.rebase(optimizer)
         return target
-    reference = max(_references(optimizer, leaves, cyclical))
+    references = _references(optimizer, leaves, cyclical)
+    whole = (max(references), target)
+    moves = [(old, target * share) for old, share in zip(references, shares, strict=False)]
 
-    def scaled(rate: Any) -> Any:
+    def scaled(rate: Any, group: int | None = None) -> Any:
         if isinstance(rate, list | tuple):
-            return type(rate)(scaled(one) for one in rate)
+            return type(rate)(scaled(one, index) for index, one in enumerate(rate))
         if rate is None:
             return None
-        return target * (rate / reference)
+        before, after = moves[group] if moves and group is not None else whole
+        return after * (rate / before) if before else 0.0  # a group at zero stays there
 
     for scheduler in _all(schedulers):
         for name in _SCHEDULER_RATES:
             if name in vars(scheduler):
                 setattr(scheduler, name, scaled(getattr(scheduler, name)))
-    for group in optimizer.param_groups:
+    for index, group in enumerate(optimizer.param_groups):
         for name in _GROUP_RATES:
             if name in group:
-                group[name] = scaled(group[name])
-    rates = [None if lr is None else scaled(lr) for lr in param_groups.get_all(optimizer, "lr")]
-    param_groups.set_all(optimizer, "lr", rates)
+                group[name] = scaled(group[name], index)
+    param_groups.set_all(optimizer, "lr", scaled(param_groups.get_all(optimizer, "lr")))
     optimizers.rebase(optimizer)
     return target
 
 
 def _references(optimizer: Optimizer, leaves: list[Any], cyclical: bool) -> list[float]:
-    """Today's rates that the measured one takes the place of."""
+    """Each group's rate of today that the measured one takes the place of."""
     if not cyclical:
         started = any(leaf.last_epoch > 0 for leaf in leaves)
         name = "lr" if started else "initial_lr"
         return [float(group.get(name, group["lr"])) for group in optimizer.param_groups]
-    peaks: list[float] = []
+    peaks: list[list[float]] = []
     for leaf in leaves:
         if isinstance(leaf, lr_scheduler.CosineAnnealingWarmRestarts):
-            peaks += map(float, leaf.base_lrs)
+            peaks.append([float(one) for one in leaf.base_lrs])
         elif isinstance(leaf, lr_scheduler.CyclicLR):
-            peaks += map(float, leaf.max_lrs)
+            peaks.append([float(one) for one in leaf.max_lrs])
         elif isinstance(leaf, lr_scheduler.OneCycleLR):
-            peaks += [float(group["max_lr"]) for group in optimizer.param_groups]
-    return peaks
+            peaks.append([float(group["max_lr"]) for group in optimizer.param_groups])
+    return [max(group) for group in zip(*peaks, strict=False)]
 
 
 def _all(schedulers: Sequence[Any]) -> Iterator[Any]:

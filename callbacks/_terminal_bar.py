@@ -30,7 +30,7 @@ class _Bar(SweepBar):
         self._bar.update()
 
     def end(self, curve: LossCurve) -> None:
-        self._bar.total = len(curve)
+        self._bar.total = self._bar.n
 
     def close(self) -> None:
         self._bar.close()

@@ -75,6 +75,8 @@ class Writer:
         self._source = result
         for knob in ("lr", "weight_decay"):
             self._ratios.setdefault(knob, param_groups.ratios(optimizer, knob))
+        if result is not None and result.group_ratio:
+            self._ratios["lr"] = _measured_shares(optimizer, result)
         if self._momentum is None:
             self._momentum = param_groups.get(optimizer, "momentum")
         self.horizon = self._with_rates(self.horizon, optimizer, result)
@@ -168,3 +170,14 @@ class Writer:
             )
         shares = dict(zip(groups, self._ratios["lr"], strict=False))
         return {name: resolve(plan, horizon.scaled(shares[name])) for name, plan in plans.items()}
+
+
+def _measured_shares(optimizer: Any, result: RangeTestResult) -> list[float]:
+    """Each group's share of the rate, where the range test measured them one by one."""
+    shares = list(result.group_ratio.values())
+    require(
+        len(shares) == len(optimizer.param_groups), "a range test of as many parameter groups",
+        "measure again with the groups that train", measured=list(result.group_ratio),
+        groups=len(optimizer.param_groups),
+    )  # fmt: skip
+    return shares

@@ -121,6 +121,10 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         self.stages = None if stages is None else tuple(stages)
         self.layer_decay = layer_decay
         self.optimizer = optimizer
+        require(
+            "per_group" not in (range_test or {}), "range_test without per_group",
+            "the recipe's rates by layer are set by layer_decay", range_test=range_test,
+        )  # fmt: skip
         self._finder = LRRangeTest(**{**(range_test or {}), "apply": False, "optimizer": optimizer})
         self._saved: dict[str, Any] = {}
         self._reset()

@@ -1,12 +1,14 @@
 """LRRangeTest: measure how the loss answers to the learning rate, and leave no trace."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from lrtool import optimizers, param_groups
 from lrtool._check import integer, one_of
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._borrow import Loan, borrowed
+from lrtool.callbacks._group_sweep import Job, check_groups, combined, group_jobs, silent_groups
 from lrtool.callbacks._horizon import check_schedulers_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._log_result import log_result
@@ -57,6 +59,9 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             mode, from this many validation batches, always the same; 0 for none.
         monitor: with val_batches, the metric to take, as `validation_step` logs it; None takes the
             loss that `validation_step` returns.
+        per_group: measure a rate for each parameter group: sweep it by itself from the same
+            weights, the others held at zero, with up to max_steps each. Otherwise all are swept
+            together, and keep their ratios.
 
     Attributes:
         result: the last `RangeTestResult`; None before the first sweep.
@@ -91,6 +96,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         snapshot: Where = "cpu",
         val_batches: int = 0,
         monitor: str | None = None,
+        per_group: bool = False,
     ) -> None:
         super().__init__()
         integer(0, "it is an index", optimizer=optimizer)
@@ -117,6 +123,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.snapshot = snapshot
         self.val_batches = val_batches
         self.monitor = monitor
+        self.per_group = per_group
         self.result: RangeTestResult | None = None
         self._swept_epoch: int | None = None
         self._minimum: tuple[int | None, int | None] | None = None
@@ -125,6 +132,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         """Refuse what cannot work, before anything is computed."""
         self._swept_epoch = None
         check_trainer(trainer, self.optimizer)
+        if self.per_group:
+            check_groups(trainer.optimizers[self.optimizer])
         if self.apply:
             optimizers.guard(trainer.optimizers[self.optimizer])
             check_schedulers(self._schedulers(trainer))
@@ -179,18 +188,19 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
 
     def _run(self, trainer: Trainer, *, started: bool) -> None:
         self.result = None
-        sweep = Sweep(capped(self.config, trainer, self.optimizer))
-        ratio = param_groups.ratios(trainer.optimizers[self.optimizer], "lr")
+        jobs = self._jobs(trainer)
         context = context_of(trainer, self.optimizer)
         try:
-            loan = self._sweep(trainer, sweep, ratio, started)
+            loan = self._sweep(trainer, jobs, started)
         except KeyboardInterrupt:
-            sweep.interrupt()
-            self.result = self._read(sweep, context)
+            for job in jobs:
+                job.sweep.interrupt()
+            self.result = self._read(trainer, jobs, context)
             raise
-        data, advice = loan.data, loan.step.diagnosis.sentences
+        result, data = self._read(trainer, jobs, context), loan.data
+        advice = (*loan.step.diagnosis.sentences, *silent_groups(result))
         lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
-        self.result = self._read(sweep, context, lost, (*data.remarks, *advice))
+        self.result = replace(result, not_restored=lost, diagnosis=(*data.remarks, *advice))
         if trainer.is_global_zero:
             tell(trainer, self.result, wanted=self.apply, advice=advice)
         if self.result.applied:  # a run that nothing is applied to gets no trace of it logged
@@ -199,7 +209,15 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         if self.then == "stop":
             self._stop(trainer)
 
-    def _sweep(self, trainer: Trainer, sweep: Sweep, ratio: Sequence[float], started: bool) -> Loan:
+    def _jobs(self, trainer: Trainer) -> list[Job]:
+        """What to sweep: all groups together, or one after the other."""
+        optimizer = trainer.optimizers[self.optimizer]
+        config = capped(self.config, trainer, self.optimizer)
+        if self.per_group:
+            return group_jobs(optimizer, config)
+        return [Job(Sweep(config), param_groups.ratios(optimizer, "lr"))]
+
+    def _sweep(self, trainer: Trainer, jobs: Sequence[Job], started: bool) -> Loan:
         with (
             sweep_bar(trainer) as bar,
             borrowed(
@@ -211,40 +229,41 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
                 monitor=self.monitor,
             ) as loan,
         ):
-            while (rung := sweep.next()) is not None:
-                if rung.restart:
+            for job in jobs:
+                if job is not jobs[0]:
                     loan.rewind()
-                try:
-                    loss = loan.step(rung.lr, ratio)
-                except StopIteration:  # the data ran out for good
-                    sweep.interrupt()
-                    break
-                if loan.step.called_back:
-                    sweep.interrupt()
-                    break
-                sweep.update(loss)
-                bar.step(rung.lr, loss, sweep.num_steps)
-            bar.end(sweep.curve())
+                while (rung := job.sweep.next()) is not None:
+                    if rung.restart:
+                        loan.rewind()
+                    try:
+                        loss = loan.step(rung.lr, job.ratio)
+                    except StopIteration:  # the data ran out for good
+                        loss = None
+                    if loss is None or loan.step.called_back:
+                        for left in jobs:
+                            left.sweep.interrupt()
+                        break
+                    job.sweep.update(loss)
+                    bar.step(rung.lr, loss, sum(one.sweep.num_steps for one in jobs))
+            bar.end(jobs[-1].sweep.curve())
         return loan
 
     def _read(
-        self,
-        sweep: Sweep,
-        context: dict[str, Any],
-        not_restored: tuple[str, ...] = (),
-        diagnosis: tuple[str, ...] = (),
+        self, trainer: Trainer, jobs: Sequence[Job], context: dict[str, Any]
     ) -> RangeTestResult:
-        curve = sweep.curve()
-        suggestion = suggest(curve, self.suggester, optimizer=context["optimizer"])
-        ended = curve.stop_reason is not StopReason.INTERRUPTED
-        return RangeTestResult(
-            curve=curve,
-            suggestion=suggestion,
-            context=context,
-            applied=self.apply and suggestion.has_pick and ended,
-            not_restored=not_restored,
-            diagnosis=diagnosis,
-        )
+        curves = [job.sweep.curve() for job in jobs]
+        found = [
+            RangeTestResult(
+                curve, suggest(curve, self.suggester, optimizer=context["optimizer"]), context
+            )
+            for curve in curves
+        ]
+        result = found[0]
+        if self.per_group:
+            groups = {str(job.group): one for job, one in zip(jobs, found, strict=True)}
+            result = combined(trainer.optimizers[self.optimizer], groups)
+        ended = all(curve.stop_reason is not StopReason.INTERRUPTED for curve in curves)
+        return replace(result, applied=self.apply and result.suggestion.has_pick and ended)
 
     def _apply(self, trainer: Trainer, result: RangeTestResult) -> None:
         optimizer = trainer.optimizers[self.optimizer]

@@ -30,6 +30,10 @@ class RangeTestResult:
         applied: whether the suggestion was written to the optimizer.
         not_restored: what the borrowed Trainer could not give back, in words; empty when all was.
         diagnosis: other findings worth reading (badly scaled inputs, dead parameters), in words.
+        groups: parameter group's name -> its own range test, where each was swept by itself; the
+            curve and the suggestion above are then those of the group with the highest rate.
+        group_ratio: parameter group's name -> its rate over the highest, in the optimizer's order;
+            empty where the groups keep the ratios they have.
     """
 
     curve: LossCurve
@@ -38,6 +42,8 @@ class RangeTestResult:
     applied: bool = False
     not_restored: tuple[str, ...] = ()
     diagnosis: tuple[str, ...] = ()
+    groups: Mapping[str, "RangeTestResult"] = field(default_factory=dict)
+    group_ratio: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lr(self) -> float:
@@ -55,9 +61,14 @@ class RangeTestResult:
         return self.suggestion.max_lr
 
     @property
+    def group_lr(self) -> dict[str, float]:
+        """Parameter group's name -> the rate for it; empty unless the groups were measured."""
+        return {name: self.lr * share for name, share in self.group_ratio.items()}
+
+    @property
     def num_steps(self) -> int:
         """Optimizer steps spent."""
-        return len(self.curve)
+        return sum(one.num_steps for one in self.groups.values()) or len(self.curve)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, complete: `from_dict` gives an equal result."""
@@ -69,6 +80,8 @@ class RangeTestResult:
             "applied": self.applied,
             "not_restored": list(self.not_restored),
             "diagnosis": list(self.diagnosis),
+            "groups": {name: one.to_dict() for name, one in self.groups.items()},
+            "group_ratio": dict(self.group_ratio),
         }
 
     @classmethod
@@ -87,6 +100,8 @@ class RangeTestResult:
             applied=data["applied"],
             not_restored=tuple(data["not_restored"]),
             diagnosis=tuple(data["diagnosis"]),
+            groups={name: cls.from_dict(one) for name, one in data.get("groups", {}).items()},
+            group_ratio=dict(data.get("group_ratio", {})),
         )
 
     def compare(self, suggesters: Mapping[str, Suggester] | None = None) -> SuggestionTable:
@@ -121,10 +136,13 @@ class RangeTestResult:
             ) from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing."""
-        from lrtool.plotting import plot_range_test
+        """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing.
 
-        return plot_range_test(self, ax=ax)
+        Where parameter groups were swept one by one, their curves are overlaid instead.
+        """
+        from lrtool.plotting import plot_range_test, plot_range_tests
+
+        return plot_range_tests(self.groups, ax=ax) if self.groups else plot_range_test(self, ax=ax)
 
     def report(self, path: str | Path) -> Path:
         """Write one self-contained HTML page; its folder must exist."""
@@ -141,6 +159,9 @@ class RangeTestResult:
     def __repr__(self) -> str:
         low, high = self.suggestion.interval
         rates = f"lr={self.lr:.3g}, min_lr={self.min_lr:.3g}, max_lr={self.max_lr:.3g}"
+        if self.group_ratio:
+            by_group = ", ".join(f"{name}: {lr:.3g}" for name, lr in self.group_lr.items())
+            rates += f", group_lr={{{by_group}}}"
         return (
             f"RangeTestResult({rates}, interval=({low:.2g}, {high:.2g}), "
             f"status={self.suggestion.status.value}, num_steps={self.num_steps})"

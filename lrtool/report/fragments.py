@@ -24,7 +24,29 @@ def result_html(result: "RangeTestResult") -> str:
     )
     notes = "".join(f"<p>{text(note)}</p>" for note in (*result.not_restored, *result.diagnosis))
     steps = f"{result.num_steps} steps, {result.curve.stop_reason.value}"
-    return f"<div>{drawn}{suggestion_html(result.suggestion)}<p>{text(steps)}</p>{notes}</div>"
+    rates = suggestion_html(result.suggestion)
+    return f"<div>{drawn}{rates}{groups_html(result)}<p>{text(steps)}</p>{notes}</div>"
+
+
+def groups_html(result: "RangeTestResult") -> str:
+    """The parameter groups' curves and rates; nothing where they were not swept one by one."""
+    if not result.groups:
+        return ""
+    drawn = image(
+        lambda figure: result.plot(figure.subplots()), "loss by parameter group", size=(6.6, 3.8)
+    )
+    return drawn + table(*group_table(result))
+
+
+def group_table(result: "RangeTestResult") -> tuple[list[str], list[list[Any]]]:
+    """Header and rows: every parameter group's rate and what it was read off."""
+    rows = []
+    for name, one in result.groups.items():
+        low, high = one.suggestion.interval
+        interval = f"{number(low)} – {number(high)}" if one.suggestion.has_pick else "–"
+        rate = result.group_lr.get(name)
+        rows.append([name, rate, interval, one.max_lr, one.suggestion.status.value])
+    return ["parameter group", "lr", "80% interval", "max_lr", "status"], rows
 
 
 def family_html(family: "Family") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lrtool.report._html import Draw, download, number, picture, table, text, value_text
 from lrtool.report.environment import environment
+from lrtool.report.fragments import groups_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +63,7 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
             f"Loss over learning rate; {suggestion.status.value}",
             (8.6, 5.2),
         )
+        + groups_html(result)
         + "".join(f"<p>{text(note)}</p>" for note in notes)
         + table((), facts)
         + download("range_test.json", json.dumps(result.to_dict()), "Save the measurement (JSON)")
