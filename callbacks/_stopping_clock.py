@@ -57,7 +57,11 @@ class Clock:
         position = self._position(trainer)
         if position.cycle:
             return Phase.JUDGE if position.at_end else Phase.HOLD
-        return Phase.RISE if self._aware and self.rising(trainer) else Phase.JUDGE
+        if not self._aware:
+            return Phase.JUDGE
+        if self.rising(trainer):
+            return Phase.RISE
+        return Phase.HOLD if _falls_yet(trainer) else Phase.JUDGE
 
     def demand_cycles(self, trainer: "Trainer") -> None:
         """Refuse, at the first step, to count the cycles of a schedule that has none."""
@@ -127,6 +131,25 @@ def _active(trainer: "Trainer") -> tuple[Schedule, int] | None:
     return None
 
 
+def _falls_yet(trainer: "Trainer") -> bool:
+    """Whether the rate has an end to come down to, and is not there: a decay is half a cycle.
+
+    The gain of a decay comes at its end. A decay without an end, as an exponential one, has none to
+    wait for.
+    """
+    if (ours := _active(trainer) or _wrapped(trainer)) is not None:
+        schedule, here = ours
+        return schedule.length is not None and schedule(here) > schedule(schedule.length)
+    for config in trainer.lr_scheduler_configs:
+        scheduler: Any = config.scheduler
+        if isinstance(scheduler, lr_scheduler.PolynomialLR):
+            return scheduler.last_epoch < scheduler.total_iters
+        if isinstance(scheduler, lr_scheduler.LinearLR):
+            falls = scheduler.end_factor < scheduler.start_factor
+            return falls and scheduler.last_epoch < scheduler.total_iters
+    return False
+
+
 def _lrtool_position(schedule: Schedule, done: int, moved: bool) -> _Position:
     """Where `schedule` stands after `done` steps of it, the last one just now or earlier."""
     step = max(done - 1, 0) if moved else done
@@ -136,14 +159,20 @@ def _lrtool_position(schedule: Schedule, done: int, moved: bool) -> _Position:
     return _Position(cycle.index + 1, moved and done == cycle.end)
 
 
+def _wrapped(trainer: "Trainer") -> tuple[Schedule, int] | None:
+    """The schedule that the module runs as a torch scheduler, and where on it the run stands."""
+    scheduler = _torch_cycles(trainer)
+    return (
+        (scheduler.schedule, scheduler.last_epoch) if isinstance(scheduler, TorchSchedule) else None
+    )
+
+
 def _has_cycles(trainer: "Trainer") -> bool:
     """Whether the schedule has a cycle, now or at its end."""
-    active, scheduler = _active(trainer), _torch_cycles(trainer)
-    if active is None and isinstance(scheduler, TorchSchedule):
-        active = scheduler.schedule, scheduler.last_epoch
-    if active is None:
-        return scheduler is not None
-    schedule, here = active
+    ours = _active(trainer) or _wrapped(trainer)
+    if ours is None:
+        return _torch_cycles(trainer) is not None
+    schedule, here = ours
     last = here if schedule.length is None else max(schedule.length - 1, 0)
     return any(schedule.cycle(step) is not None for step in (here, last))
 

@@ -176,6 +176,52 @@ def test_E7_a_verdict_under_min_steps_waits_for_the_next_cycles_end() -> None:
     assert trainer.global_step == 36
 
 
+# Over 8 of 12 epochs: worse and worse until the rate is nearly nothing, and then the best.
+LATE = [0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.4, 0.6, 0.6, 0.6, 0.6]
+DECAYS: dict[str, Any] = {
+    "cosine": schedules.cosine(0.01, total_steps=32),
+    "linear": schedules.linear(0.01, total_steps=32),
+    "polynomial": schedules.polynomial(0.01, total_steps=32, power=2.0),
+    "wsd": schedules.wsd(0.01, total_steps=32, warmup_frac=0.0),
+    "warmup": schedules.warmup(schedules.cosine(0.01, total_steps=24), warmup_steps=8),
+    "multi_step": schedules.multi_step(0.01, milestones=(16, 32)),
+    "torch, lrtool's": lambda o: schedules.cosine(0.01, total_steps=32).as_torch(o),
+    "torch, PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, total_iters=32),
+    "torch, LinearLR": lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=32),
+    "torch, CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=32),
+}
+
+
+def fit_decay(stopper: EarlyStopping, decay: Any) -> Any:
+    if isinstance(decay, schedules.Schedule):
+        return fit(stopper, LATE, ParamScheduler(lr=decay))[1]
+    return fit(stopper, LATE, schedulers=lambda o: {"scheduler": decay(o), "interval": "step"})[1]
+
+
+@pytest.mark.filterwarnings("ignore:the schedule is over:UserWarning")
+@pytest.mark.parametrize("name", DECAYS)
+def test_a_decay_is_not_judged_before_its_end(name: str) -> None:
+    stopper = EarlyStopping("val_loss", patience="2ep")
+    trainer = fit_decay(stopper, DECAYS[name])
+    assert stopper.best_value == 0.4
+    assert trainer.current_epoch == (12 if name == "torch, CosineAnnealingLR" else 10)  # it rises
+    blind = EarlyStopping("val_loss", patience="2ep", schedule_aware=False)
+    assert fit_decay(blind, DECAYS[name]).current_epoch == 3
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        schedules.constant(0.01),
+        schedules.exponential(0.01, gamma=0.99),
+        schedules.inverse_sqrt(0.01),
+    ],
+    ids=str,
+)
+def test_a_decay_without_an_end_is_judged_at_every_check(plan: schedules.Schedule) -> None:
+    assert fit_decay(EarlyStopping("val_loss", patience="2ep"), plan).current_epoch == 3
+
+
 @pytest.mark.parametrize("kind", ["lrtool", "torch"])
 def test_E8_warm_up_is_not_judged(kind: str) -> None:
     """Worse and worse while the rate rises for 5 epochs; patience runs from there."""
