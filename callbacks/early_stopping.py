@@ -40,7 +40,12 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
     """Stop when a metric no longer improves, and give back the best weights.
 
     Takes the arguments of Lightning's EarlyStopping, in its order and with its defaults, and
-    decides as it does; the rest is keyword-only.
+    decides as it does, but for schedules that come down to an end (`schedule_aware`); the rest is
+    keyword-only. The default patience, three checks, is Lightning's and short. Measured on real
+    trainings, a share of the run cost next to nothing::
+
+        EarlyStopping("val_loss", min_delta=0.05, min_delta_mode="rel", patience="0.25dur",
+                      smoothing=3, restore_best=True)
 
     Args:
         monitor: the metric's name, or several names.
@@ -61,7 +66,8 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         keep_best: where they are kept: "cpu", "device", or "checkpoint", a file of Lightning's. In
             memory, they are also part of the Trainer's checkpoints: a resumed run has them.
         restore_optimizer: give back the optimizers' state of the best check too.
-        min_delta_mode: "abs", or "rel": min_delta is a share of the best value's size.
+        min_delta_mode: "abs", as in Lightning; or "rel": min_delta is a share of the value to
+            improve on. A smaller improvement is then the best all the same, but patience runs on.
         start_from: values up to and including this time are ignored; "peak": until the learning
             rate has passed its first peak.
         baseline: patience starts anew only for improvements that also beat this value.
@@ -71,8 +77,9 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         stop_when: with several monitors, stop when "all" or "any" of them say so.
         every_n_train_steps: check a training metric every so many optimizer steps, by its mean
             over them; no validation needed.
-        schedule_aware: judge at the ends of the schedule's cycles only, and do not count checks
-            while the learning rate is warming up.
+        schedule_aware: judge at the ends of the schedule's cycles only, and of decays that have an
+            end (cosine, linear, wsd ...), and do not count checks while the learning rate is
+            warming up. A training that diverges is stopped at once.
         dirpath: folder of the file of keep_best="checkpoint"; by default the Trainer's root.
         snapshots: keep the best weights of each of the last so many cycles.
 

@@ -24,6 +24,9 @@ class StoppingState:
         value: the latest judged (smoothed) value; None when the latest was not judged.
         best: the best judged value; None before the first.
         best_at: when it was measured.
+        mark: the value that the next one must beat by min_delta to start patience anew; None before
+            the first.
+        mark_at: when it was measured.
         since: where patience counts from.
         window: the values the smoothing still needs, oldest first.
         memory: the memory of a criterion.
@@ -34,6 +37,8 @@ class StoppingState:
     value: float | None = None
     best: float | None = None
     best_at: Moment | None = None
+    mark: float | None = None
+    mark_at: Moment | None = None
     since: Moment = field(default_factory=Moment)
     window: tuple[float, ...] = ()
     memory: tuple[float, ...] = ()
@@ -50,11 +55,10 @@ class StoppingState:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "StoppingState":
         """The state `to_dict` wrote."""
-        best_at = data["best_at"]
+        moments = {name: data[name] for name in ("best_at", "mark_at", "since")}
         return cls(**{
             **data,
-            "best_at": None if best_at is None else Moment(**best_at),
-            "since": Moment(**data["since"]),
+            **{name: None if at is None else Moment(**at) for name, at in moments.items()},
             "window": tuple(data["window"]),
             "memory": tuple(data["memory"]),
         })  # fmt: skip
@@ -64,21 +68,22 @@ class StoppingState:
 class StoppingRule:
     r"""When to stop, for one metric.
 
-    A value v improves on the best b when, for `mode="min"`,
+    A value v improves on b, the last one that did, when, for `mode="min"`,
 
         v + d < b    with d = min_delta, or min_delta · |b| for min_delta_mode="rel"
 
-    and v - d > b for `mode="max"`. Training stops once `patience` has passed since the last
-    improvement, at a check that does not improve. The rule holds no state and no verdict: the
-    decision is a function of `StoppingState`, so a changed patience counts at once, and a verdict
-    that could not be carried out is not remembered.
+    and v - d > b for `mode="max"`. A smaller improvement does not count at all with "abs", as in
+    Keras and in Lightning; with "rel" it is the best, but patience runs on. Training stops once
+    `patience` has passed since the last improvement, at a check that does not improve. The rule
+    holds no state and no verdict: the decision is a function of `StoppingState`, so a changed
+    patience counts at once, and a verdict that could not be carried out is not remembered.
 
     Args:
         mode: whether "min" or "max" is better.
         patience: time without improvement; an int counts checks (cycles' ends, where the moments
             carry cycles).
         min_delta: smallest improvement that counts, zero or above.
-        min_delta_mode: "abs", or "rel" as a share of |best|.
+        min_delta_mode: "abs", or "rel" as a share of the value to improve on.
         check_finite: stop at NaN or Inf; if False they count as no improvement. They are never the
             best either way.
         stopping_threshold: stop when the value is better than this.
@@ -170,7 +175,7 @@ class StoppingRule:
             if (decision := verdict(state)).stop:
                 return decision
         at = replace(at, check=state.checks)
-        if phase is not Phase.JUDGE or at == state.best_at:
+        if phase is not Phase.JUDGE or at == state.mark_at:
             return CONTINUE
         return self._run_out(state, at) if self.criterion is None else self._exceeded(state)
 
@@ -178,6 +183,9 @@ class StoppingRule:
         """Whether `value` improves on `reference` by more than min_delta."""
         delta = self.min_delta * (abs(reference) if self.min_delta_mode == "rel" else 1.0)
         return value + delta < reference if self.mode == "min" else value - delta > reference
+
+    def _is_best(self, value: float, state: StoppingState) -> bool:
+        return state.best is None or _beyond(value, state.best, "<" if self.mode == "min" else ">")
 
     def waited(self, state: StoppingState, at: Moment) -> float:
         """The time from where patience counts to `at`, in patience's unit."""
@@ -192,9 +200,12 @@ class StoppingRule:
         if self.criterion is not None:
             state = replace(state, memory=self.criterion.absorb(state.memory, value, train))
         state = replace(state, window=window, value=value)
-        if state.best is not None and not self.better(value, state.best):
+        improves = state.mark is None or self.better(value, state.mark)
+        if improves or (self.min_delta_mode == "rel" and self._is_best(value, state)):
+            state = replace(state, best=value, best_at=at)
+        if not improves:
             return state
-        state = replace(state, best=value, best_at=at)
+        state = replace(state, mark=value, mark_at=at)
         beaten = self.baseline is None or self.better(value, self.baseline)
         return replace(state, since=at) if beaten else state
 

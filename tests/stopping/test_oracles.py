@@ -186,6 +186,32 @@ def test_E10_nan_is_never_the_best(trace: list[float], mode: Any) -> None:
     assert state.best == (pick(finite) if finite else None)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    trace=st.lists(st.floats(-3, 3), min_size=1, max_size=30),
+    min_delta=st.floats(0, 0.5),
+    patience=st.integers(1, 5),
+)
+def test_relative_min_delta_keeps_the_lowest_and_stops_where_large_steps_end(
+    trace: list[float], min_delta: float, patience: int
+) -> None:
+    """Stated anew: a list of large steps, each by a share of the one before; then the minimum."""
+    steps = [0]
+    for index, value in enumerate(trace):
+        last = trace[steps[-1]]
+        if value < last - min_delta * abs(last) - 1e-12:
+            steps.append(index)
+        elif value < last - min_delta * abs(last) + 1e-12:
+            return  # within rounding of the border
+    ends = [*steps[1:], len(trace)]
+    late = [
+        start + patience for start, end in zip(steps, ends, strict=True) if start + patience < end
+    ]
+    seen = trace[: late[0] + 1] if late else trace
+    rule = StoppingRule(min_delta=min_delta, min_delta_mode="rel", patience=patience)
+    assert run(rule, trace) == (late[0] if late else None, seen.index(min(seen)))
+
+
 MIRROR: tuple[tuple[Any, float], ...] = (("min", 1.0), ("max", -1.0))
 
 

@@ -61,6 +61,20 @@ def test_min_delta_relative_is_right_for_negative_metrics() -> None:
     assert not upwards.better(-9.1, -10.0)
 
 
+def test_a_small_improvement_is_the_best_only_where_min_delta_is_relative() -> None:
+    """1 to 0.94 is more than 5%, and more than 0.05; what follows is less. Patience runs out."""
+    trace = [1.0, 0.97, 0.94, 0.93, 0.92, 0.91]
+    for mode, best, check in (("rel", 0.92, 5), ("abs", 0.94, 3)):
+        rule = StoppingRule(min_delta=0.05, min_delta_mode=mode, patience=2)  # type: ignore[arg-type]
+        state, decision = feed(rule, *trace[:4])
+        assert not decision.stop
+        state, decision = rule.update(state, trace[4])
+        assert decision.stop
+        assert state.best == best
+        assert state.best_at is not None
+        assert state.best_at.check == check
+
+
 def test_target_reached_takes_the_value_as_the_best() -> None:
     state, decision = feed(StoppingRule(stopping_threshold=0.1), 1.0, 0.05)
     assert decision.reason is StoppingReason.STOPPING_THRESHOLD
