@@ -1,10 +1,16 @@
-"""A Trainer's fit on whatever data a user may give, without a word and without a file."""
+"""A Trainer's fit on whatever data a user may give, without a word and without a file.
 
+Data is a LightningDataModule, what Lightning trains on (a loader, or a list or dict of several), or
+a tuple of two: the training data and the validation data.
+"""
+
+from pathlib import Path
 from typing import Any
 
+from lrtool._check import require
 from lrtool.callbacks._lightning import lightning_modules
 
-__all__ = ["QUIET", "fit"]
+__all__ = ["QUIET", "fit", "validate"]
 
 QUIET: dict[str, Any] = {
     "devices": 1,
@@ -16,17 +22,42 @@ QUIET: dict[str, Any] = {
 }
 
 
-def fit(trainer: Any, model: Any, data: Any) -> None:
+def fit(trainer: Any, model: Any, data: Any, ckpt_path: Path | None = None) -> None:
     """Call `trainer.fit`.
 
     Args:
         trainer: of the same Lightning as `model`.
         model: a LightningModule.
-        data: a LightningDataModule, a training loader, or a pair (training, validation).
+        data: as above.
+        ckpt_path: where to go on from.
     """
-    if isinstance(data, tuple(module.LightningDataModule for module in lightning_modules())):
-        trainer.fit(model, datamodule=data)
-    elif isinstance(data, tuple):
-        trainer.fit(model, *data)
+    if _is_module(data):
+        trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
     else:
-        trainer.fit(model, data)
+        trainer.fit(model, *_pair(data), ckpt_path=ckpt_path)
+
+
+def validate(trainer: Any, model: Any, data: Any) -> None:
+    """Call `trainer.validate`, and print nothing."""
+    if _is_module(data):
+        trainer.validate(model, datamodule=data, verbose=False)
+    else:
+        trainer.validate(model, _pair(data)[1], verbose=False)
+
+
+def _is_module(data: Any) -> bool:
+    return isinstance(data, tuple(module.LightningDataModule for module in lightning_modules()))
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    """Training and validation data. A list is several training loaders, as everywhere else."""
+    if not isinstance(data, tuple):
+        return data, None
+    require(
+        len(data) == 2,
+        "data as a pair (training, validation)",
+        "several training loaders go into a list or a dict",
+        members=len(data),
+    )
+    train, val = data
+    return train, val

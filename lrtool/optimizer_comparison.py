@@ -11,9 +11,9 @@ from lrtool import optimizers
 from lrtool._check import integer, one_of, require
 from lrtool.callbacks._fit import QUIET, fit
 from lrtool.callbacks._lightning import LightningModule, namespace_of
+from lrtool.callbacks._new_model import seeded
 from lrtool.callbacks._recorder import LossRecorder
 from lrtool.callbacks.measure import measure
-from lrtool.callbacks.objective import seeded
 from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.comparison import Compared, Comparison
 from lrtool.optimizers import Capabilities

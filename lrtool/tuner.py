@@ -140,8 +140,8 @@ def tune(
 
     Args:
         model_fn: () -> LightningModule, a new one for each trial; the class itself will often do.
-        data: a LightningDataModule, a loader, a pair (training, validation), or a function that
-            makes one of these.
+        data: a LightningDataModule, a loader (or a list or dict of several), a tuple (training,
+            validation), or a function that makes one of these.
         monitor: a metric logged in validation; a trial's value is its best check.
         mode: "min" or "max". There is one objective.
         schedules: names in `lrtool.search.SCHEDULES`.
@@ -218,7 +218,8 @@ def tune(
 
 def _knobs(model_fn: "Callable[[], LightningModule]", seed: int | None) -> "Knobs":
     """The optimizer's, from a model of its own."""
-    from lrtool.callbacks.objective import knobs_of, seeded
+    from lrtool.callbacks._knobs import knobs_of
+    from lrtool.callbacks._new_model import seeded
 
     with seeded(seed):
         return knobs_of(model_fn)
@@ -233,8 +234,8 @@ def _measured(
 ) -> RangeTestResult:
     """The study's one range test, on a model of its own."""
     from lrtool._quiet import quiet
+    from lrtool.callbacks._new_model import seeded
     from lrtool.callbacks._terminal_bar import TerminalBar
-    from lrtool.callbacks.objective import seeded
 
     not_for_sweeps = {"callbacks", "max_epochs", "max_steps", "logger", "enable_progress_bar"}
     kwargs = {k: v for k, v in (trainer_kwargs or {}).items() if k not in not_for_sweeps}

@@ -86,10 +86,10 @@ def _write(found: "RangeTestResult | Family", folder: Path, seed: int) -> None:
 
 
 def _measure(
-    arguments: argparse.Namespace, model_fn: object, data: object, trainer: dict[str, Any]
+    arguments: argparse.Namespace, model_fn: Any, data: object, trainer: dict[str, Any]
 ) -> "RangeTestResult | Family":
+    from lrtool.callbacks._new_model import new_model, seed_all
     from lrtool.callbacks._terminal_bar import TerminalBar
-    from lrtool.cli._model import build_model
     from lrtool.tuner import range_test
 
     given = {
@@ -99,7 +99,8 @@ def _measure(
         "batch_size": arguments.batch_size, "optimizer": arguments.optimizer,
     }  # fmt: skip
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    model = build_model(model_fn, arguments.seed)
+    seed_all(arguments.seed)
+    model = new_model(model_fn)
     kwargs = {**trainer, "callbacks": [TerminalBar()]}
     found: RangeTestResult | Family = range_test(model, data, trainer_kwargs=kwargs, **options)
     return found

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lrtool import optimizers
-from lrtool.callbacks.objective import knobs_of
+from lrtool.callbacks._knobs import knobs_of
 from support.tiny import TinyModel
 
 

@@ -1,0 +1,58 @@
+"""knobs_of: where the knobs of a model's optimizer stand."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lrtool import optimizers, param_groups
+from lrtool.callbacks._lightning import LightningModule
+from lrtool.callbacks._new_model import new_model
+from lrtool.errors import UnsupportedError
+from lrtool.search.measured import Knobs
+
+__all__ = ["knobs_of"]
+
+
+def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
+    """Build a model and its optimizer once, and read where the knobs stand.
+
+    Raises:
+        ArgumentError: when `model_fn` does not make a LightningModule.
+        UnsupportedError: when the module does not configure exactly one optimizer.
+    """
+    model = new_model(model_fn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
+        configured = model.configure_optimizers()
+    optimizer = _only(configured)
+    momentum = param_groups.get(optimizer, "momentum")
+    group, can = optimizer.param_groups[0], optimizers.capabilities_of(optimizer)
+    known = {} if can.momentum_prior is None else {"momentum_prior": can.momentum_prior}
+    return Knobs(
+        lr=float(param_groups.get(optimizer, "lr") or 1e-3),
+        momentum=momentum,
+        weight_decay=param_groups.get(optimizer, "weight_decay"),
+        accumulates=param_groups.momentum_key(group) == "momentum" and not group.get("dampening"),
+        optimizer=type(optimizer).__name__,
+        swept=bool(can.range_test),
+        weight_decay_prior=can.weight_decay_prior,
+        **known,
+    )
+
+
+def _only(configured: Any) -> Any:
+    """The one optimizer in what configure_optimizers returned."""
+    found = configured
+    if isinstance(found, Mapping):
+        found = found["optimizer"]
+    if isinstance(found, tuple | list) and found and isinstance(found[0], tuple | list):
+        found = found[0]
+    if isinstance(found, tuple | list) and len(found) == 1:
+        found = found[0]
+        found = found["optimizer"] if isinstance(found, Mapping) else found
+    if not hasattr(found, "param_groups"):
+        raise UnsupportedError(
+            f"a search needs a module with exactly one optimizer, got {type(configured).__name__} "
+            "from configure_optimizers"
+        )
+    return found
