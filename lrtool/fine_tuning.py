@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from lrtool._check import integer, one_of, positive, require
 from lrtool.result import RangeTestResult
 from lrtool.schedules import ScheduleLike, recipe
 
 __all__ = [
+    "Rates",
     "Stage",
     "StageRecord",
     "layer_shares",
+    "range_test_steps",
     "records_table",
+    "stage_rates",
     "standard_stages",
     "start_epochs",
 ]
+
+Rates: TypeAlias = tuple[float, float, float]
+"""Rate to train at, base of a cycle, peak of a cycle; the head's."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,11 @@ class Stage:
             integer(1, "the head alone is 1", groups=self.groups)
         if self.lr is not None:
             positive(lr=self.lr)
+
+    @property
+    def measures(self) -> bool:
+        """Whether a range test comes first."""
+        return self.measure and self.lr is None
 
 
 def standard_stages(
@@ -150,6 +161,39 @@ def layer_shares(num_groups: int, layer_decay: float | None) -> list[float]:
         "for ULMFiT's factor 2.6 give 1 / 2.6", layer_decay=layer_decay,
     )  # fmt: skip
     return [layer_decay ** (num_groups - 1 - index) for index in range(num_groups)]
+
+
+def range_test_steps(steps: int) -> tuple[int, int]:
+    """`num_steps` and `max_steps` of the range test before a stage of so many optimizer steps.
+
+    As long as the stage, within 50 to 100 steps for the first pass and 100 to 300 in all. Where
+    there is little data, more steps would measure how fast it is learned by heart.
+
+    >>> range_test_steps(20), range_test_steps(1000)
+    ((50, 100), (100, 300))
+    """
+    return min(max(steps, 50), 100), min(max(steps, 100), 300)
+
+
+def stage_rates(
+    stage: Stage, result: RangeTestResult | None, before: "StageRecord | None", own_lr: float
+) -> tuple[Rates, str]:
+    """The rates a stage uses, and where they come from: given, measured, or those before it.
+
+    Args:
+        stage: which.
+        result: its range test; None without one.
+        before: the stage before it; None for the first.
+        own_lr: the optimizer's rate, for a first stage without a measurement.
+    """
+    if stage.lr is not None:
+        return (stage.lr, stage.lr / 4, stage.lr), "the rate was given"
+    if result is not None and result.suggestion.has_pick:
+        rates = (result.lr, result.min_lr, result.max_lr)
+        return rates, f"measured: {result.suggestion.status.value}"
+    lr, origin = (before.lr, "the stage before") if before else (own_lr, "the optimizer")
+    why = "not measured" if result is None else f"no pick ({result.suggestion.reason})"
+    return (lr, lr / 4, lr), f"{why}: the rate of {origin}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Stages of fine-tuning as data."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from lrtool.fine_tuning import (
     Stage,
     StageRecord,
     layer_shares,
+    range_test_steps,
     records_table,
+    stage_rates,
     standard_stages,
     start_epochs,
 )
@@ -107,10 +110,47 @@ def record(result: RangeTestResult | None = None) -> StageRecord:
     )  # fmt: skip
 
 
+@given(st.integers(1, 10_000))
+def test_a_range_test_grows_with_its_stage_between_bounds(steps: int) -> None:
+    first, most = range_test_steps(steps)
+    assert 50 <= first <= 100 <= most <= 300
+    assert first <= max(steps, 50)
+    assert most <= max(steps, 100)
+    longer = range_test_steps(steps + 1)
+    assert longer[0] >= first
+    assert longer[1] >= most
+
+
+def measured(status: Status) -> RangeTestResult:
+    suggestion = Suggestion(0.01, 0.003, 0.03, (0.005, 0.02), "auto", status, "because")
+    return RangeTestResult(LossCurve(np.array([0.1, 1.0]), np.array([2.0, 1.0])), suggestion)
+
+
+@pytest.mark.parametrize(
+    ("stage", "result", "before", "rates", "why"),
+    [
+        (Stage("s", lr=0.4), measured(Status.CLEAR), None, (0.4, 0.1, 0.4), "the rate was given"),
+        (Stage("s"), measured(Status.NOISY), None, (0.01, 0.003, 0.03), "measured: noisy"),
+        (Stage("s"), measured(Status.NO_DESCENT), None, (0.8, 0.2, 0.8), "no pick (because)"),
+        (Stage("s"), None, None, (0.8, 0.2, 0.8), "not measured: the rate of the optimizer"),
+        (Stage("s"), None, 0.04, (0.04, 0.01, 0.04), "not measured: the rate of the stage before"),
+    ],
+)
+def test_rates_are_given_or_measured_or_those_before(
+    stage: Stage,
+    result: RangeTestResult | None,
+    before: float | None,
+    rates: tuple[float, float, float],
+    why: str,
+) -> None:
+    earlier = None if before is None else replace(record(), lr=before)
+    found, reason = stage_rates(stage, result, earlier, own_lr=0.8)
+    assert found == pytest.approx(rates)
+    assert reason.startswith(why)
+
+
 def test_a_record_survives_json_and_reads() -> None:
-    suggestion = Suggestion(0.01, 0.003, 0.03, (0.005, 0.02), "auto", Status.CLEAR, "fell")
-    result = RangeTestResult(LossCurve(np.array([0.1, 1.0]), np.array([2.0, 1.0])), suggestion)
-    for one in (record(), record(result)):
+    for one in (record(), record(measured(Status.CLEAR))):
         assert StageRecord.from_dict(one.to_dict()) == one
     assert "25 of 65 weights train" in str(record())
     header, rows = records_table([record(), record()])

@@ -224,6 +224,16 @@ def test_no_pick_falls_back_and_says_so() -> None:
     assert "no pick" in callback.records[0].reason
 
 
+def test_a_range_test_is_no_longer_than_its_stage_lets_it_be() -> None:
+    callback = recipe(head_epochs=2, range_test={})
+    fit(Net(), callback, epochs=40)
+    head, everything = (one.result for one in callback.records)
+    assert head is not None
+    assert everything is not None
+    assert head.num_steps <= 100  # before 12 steps
+    assert 100 < everything.num_steps <= 228  # before 228
+
+
 def test_a_gradual_thaw_goes_from_the_head_down() -> None:
     callback = recipe(unfreeze="gradual", measure=False)
     _, trace = fit(Net(), callback, epochs=4)
