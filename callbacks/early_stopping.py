@@ -71,7 +71,8 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         start_from: values up to and including this time are ignored; "peak": until the learning
             rate has passed its first peak.
         baseline: patience starts anew only for improvements that also beat this value.
-        smoothing: judge the mean of the last so many checks.
+        smoothing: judge the mean of the last so many checks, or the check itself where it is worse:
+            neither a lucky check is the best, nor a bad one in good company.
         criterion: `GeneralizationLoss`, `ProgressQuotient` or `UpStrips` of `lrtool.stopping`, in
             place of patience.
         stop_when: with several monitors, stop when "all" or "any" of them say so.

@@ -90,7 +90,8 @@ class StoppingRule:
         divergence_threshold: stop when the value is worse than this.
         start_from: values up to and including this time are ignored.
         baseline: patience starts anew only for improvements that also beat this value.
-        smoothing: judge the mean of the last so many finite values.
+        smoothing: judge the mean of the last so many finite values, or the value itself where it is
+            worse: neither a lucky value is the best, nor a bad one in good company.
         criterion: one of Prechelt's, in place of patience.
         name: the metric's name, for messages.
 
@@ -196,7 +197,8 @@ class StoppingRule:
         self, state: StoppingState, value: float, at: Moment, train: float | None
     ) -> StoppingState:
         window = (*state.window, value)[-self.smoothing :]
-        value = sum(window) / len(window)
+        mean = sum(window) / len(window)
+        value = max(value, mean) if self.mode == "min" else min(value, mean)
         if self.criterion is not None:
             state = replace(state, memory=self.criterion.absorb(state.memory, value, train))
         state = replace(state, window=window, value=value)

@@ -128,7 +128,7 @@ def test_E8_start_from_ignores_values_in_its_unit() -> None:
     assert state.best_at.step == 500
 
 
-def test_smoothing_judges_the_mean_of_the_last_values() -> None:
+def test_smoothing_judges_the_worse_of_the_value_and_the_mean_of_the_last() -> None:
     rule = StoppingRule(smoothing=3, patience=2)
     state = StoppingState()
     judged = []
@@ -136,6 +136,16 @@ def test_smoothing_judges_the_mean_of_the_last_values() -> None:
         state, _ = StoppingRule(smoothing=3, patience=9, check_finite=False).update(state, value)
         judged.append(state.value)
     assert judged == [3.0, 2.0, 2.0, None, 1.0]
+    # a bad value in good company is judged as what it is, and its weights are not the best
+    good = [0.9, 0.4, 0.3, 0.5]  # means of the last three: 0.9, 0.65, 0.533, 0.4
+    for mode, sign in (("min", 1.0), ("max", -1.0)):
+        smooth = StoppingRule(mode=mode, smoothing=3, patience=9)  # type: ignore[arg-type]
+        state, _ = feed(smooth, *(sign * value for value in good))
+        assert state.value == sign * 0.5
+        assert state.best == sign * 0.5
+        state, _ = feed(smooth, *(sign * value for value in [*good, 0.7]))
+        assert state.value == sign * 0.7
+        assert state.best == sign * 0.5
     # one lucky value does not keep a flat, noisy metric alive for ever
     noisy = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9, 1.0, 1.1]
     assert feed(rule, *noisy)[1].stop
