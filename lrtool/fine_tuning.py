@@ -258,11 +258,15 @@ class StageRecord:
 
 def records_table(records: Sequence[StageRecord]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the log as a table."""
-    header = ["stage", "epoch", "step", "steps", "weights", "lr", "max lr", "first layers", "why"]
+    header = [
+        "stage", "epoch", "step", "steps", "weights", "lr", "max lr", "first layers", "why",
+        "schedule",
+    ]  # fmt: skip
     rows = [
         [
             one.stage, str(one.epoch), str(one.step), str(one.steps), f"{one.trained:,}",
             f"{one.lr:.3g}", f"{one.max_lr:.3g}", f"{one.lowest_share:.3g}x", one.reason,
+            one.schedule,
         ]
         for one in records
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """FineTuneRecipe inside a Trainer."""
 
 import copy
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -443,6 +444,10 @@ def test_the_log_reads_in_text_html_and_report(tmp_path: Path) -> None:
     assert str(callback).count("\n") == 1
     assert "9 of " in str(callback)  # the head's weights
     assert callback._repr_html_().count("<tr>") == 3
-    page = callback.report(tmp_path / "log.html").read_text(encoding="utf-8")
-    assert page.count("Range test before") >= 2
-    assert "Stages" in page
+    page = unescape(callback.report(tmp_path / "log.html").read_text(encoding="utf-8"))
+    for one in callback.records:
+        assert f"Range test before “{one.stage}”" in page
+        used = (f"{one.trained:,}", f"{one.lr:.3g}", f"{one.max_lr:.3g}", one.reason, one.schedule)
+        assert all(f">{text}<" in page for text in used)
+        assert one.result is not None
+        assert one.result.suggestion.reason in page

@@ -56,7 +56,7 @@ def test_T3_adafactor_is_not_swept_where_its_cap_hides_the_rate() -> None:
 
 def test_T3_a_stage_is_not_measured_under_an_optimizer_no_range_test_judges() -> None:
     """Refused by name with the reason; without a measurement the recipe runs."""
-    names = {"body": "net.0", "head": "net.4"}
+    names: dict[str, Any] = {"body": "net.0", "head": "net.4"}
     with pytest.raises(UnsupportedError, match=r"nothing about schedule_free_adamw: .*lr_max"):
         fit("schedule_free_adamw", FineTuneRecipe(**names, head_epochs=0))
     unmeasured = FineTuneRecipe(**names, head_epochs=0, measure=False)

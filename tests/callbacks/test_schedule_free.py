@@ -53,7 +53,8 @@ def by_hand(name: str, epochs: int) -> tuple[list[Tensor], Tensor]:
         optimizer.train()
         for batch in tiny_loader():
             optimizer.zero_grad()
-            model.training_step(batch, 0).backward()
+            loss: Any = model.training_step(batch, 0)
+            loss.backward()
             optimizer.step()
         optimizer.eval()
         seen.append(model.net.weight.detach().clone())
