@@ -1,6 +1,6 @@
 """How good are the picks? Regret of every suggester, of other tools and of fixed defaults.
 
-    python benchmarks/pick.py --half report     # a minute on a core; reads benchmarks/data
+    python benchmarks/pick.py --half fresh      # two minutes on a core; reads benchmarks/data
     python benchmarks/pick.py --half dev --fast # only at 300 steps
     python benchmarks/pick.py --speed           # what a suggestion costs
 
@@ -20,7 +20,7 @@ import numpy as np
 import pick_others
 import torch
 from finders import DEFAULT_LR
-from pick_truth import Truth, load
+from pick_truth import PATHS, Truth, load
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, tasks
 
@@ -32,6 +32,7 @@ from lrtool.types import StopReason
 SEEDS = range(5)
 BUDGETS = (50, 100, 200, 300)
 PICKS = {"constant": "lr", "one_cycle": "max_lr"}
+Table = dict[str, dict[str, Truth]]
 
 
 @dataclass
@@ -51,11 +52,16 @@ class Scores:
         self.picks[schedule].setdefault(task.name, []).append(lr)
 
 
-def ours(half: str, budget: int) -> dict[str, Scores]:
+def scored(half: str, truth: Table) -> list[Task]:
+    """The half's tasks, without those that no rate learns."""
+    return [task for task in tasks(half) if all(t.learns for t in truth[task.name].values())]
+
+
+def ours(chosen: list[Task], budget: int) -> dict[str, Scores]:
     """Every suggester of lrtool on one sweep of at most `budget` steps."""
     out = {f"lrtool {name}": Scores() for name in SUGGESTERS}
     config = SweepConfig(num_steps=min(100, budget), max_steps=budget)
-    for task in tasks(half):
+    for task in chosen:
         optimizer = OPTIMIZERS[task.optimizer][0].__name__
         for curve in range_tests(task, SEEDS, config):
             for name in SUGGESTERS:
@@ -69,28 +75,24 @@ def ours(half: str, budget: int) -> dict[str, Scores]:
     return out
 
 
-def theirs(half: str, budget: int) -> dict[str, Scores]:
+def theirs(half: str, chosen: list[Task], budget: int) -> dict[str, Scores]:
     """The other tools at the same number of steps, from what pick_others.py kept."""
     out: dict[str, Scores] = {}
-    by_name = {task.name: task for task in tasks(half)}
     for method, table in pick_others.load(half, budget).items():
-        for name, rates in table.items():
-            for lr in rates:
+        for task in chosen:
+            for lr in table[task.name]:
                 for schedule in PICKS:
-                    out.setdefault(method, Scores()).add(schedule, by_name[name], lr)
+                    out.setdefault(method, Scores()).add(schedule, task, lr)
     return out
 
 
-def default(half: str) -> dict[str, Scores]:
+def default(chosen: list[Task]) -> dict[str, Scores]:
     scores = Scores()
-    for task in tasks(half):
+    for task in chosen:
         for schedule in PICKS:
             for _ in SEEDS:
                 scores.add(schedule, task, DEFAULT_LR[task.optimizer])
     return {"fixed default": scores}
-
-
-Table = dict[str, dict[str, Truth]]
 
 
 def rows(methods: dict[str, Scores], truth: Table, schedule: str) -> Iterator[str]:
@@ -185,7 +187,9 @@ def speed() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=["dev", "report"])
+    parser.add_argument(
+        "--half", default="dev", choices=["dev", "extra", "hard", "report", "fresh"]
+    )
     parser.add_argument("--fast", action="store_true", help="only 300 steps")
     parser.add_argument("--speed", action="store_true", help="only time the suggesters")
     args = parser.parse_args()
@@ -194,10 +198,11 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    truth = load()
+    truth = load(PATHS[args.half])
+    chosen = scored(args.half, truth)
     started = time.perf_counter()
     for budget in (300,) if args.fast else BUDGETS[::-1]:
-        methods = ours(args.half, budget) | default(args.half) | theirs(args.half, budget)
+        methods = ours(chosen, budget) | default(chosen) | theirs(args.half, chosen, budget)
         for schedule, rate in PICKS.items():
             print(f"\n## {budget} steps, {schedule} (result.{rate}), {args.half} half\n")
             print(*rows(methods, truth, schedule), sep="\n")

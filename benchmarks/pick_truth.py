@@ -25,7 +25,15 @@ from tasks import Task, tasks
 PATH = Path(__file__).parent / "data" / "pick_truth.json"
 EXTRA_PATH = PATH.with_name("pick_truth_extra.json")
 FRESH_PATH = PATH.with_name("pick_truth_fresh.json")
-PATHS = {None: PATH, "dev": PATH, "report": PATH, "extra": EXTRA_PATH, "fresh": FRESH_PATH}
+HARD_PATH = PATH.with_name("pick_truth_hard.json")
+PATHS = {
+    None: PATH,
+    "dev": PATH,
+    "report": PATH,
+    "extra": EXTRA_PATH,
+    "hard": HARD_PATH,
+    "fresh": FRESH_PATH,
+}
 GRID = 10 ** np.arange(-5, 2.51, 0.25)
 SEEDS = [100, 101, 102]
 SCHEDULES = {"constant": lambda step, total: 1.0, "one_cycle": one_cycle_factor}
@@ -49,6 +57,11 @@ class Truth:
         self.best = float(mean.min())
         self.before = before
         self.regrets = np.clip((mean - self.best) / (before - self.best), 0, 1)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any rate improves the loss by 2%: without, there is no best rate to miss."""
+        return self.before - self.best > 0.02 * self.before
 
     def regret(self, lr: float) -> float:
         """Cost of training at `lr`; 1 outside the grid and for NaN."""
@@ -128,7 +141,9 @@ def measure(task: Task) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fast", action="store_true", help="two tasks, nothing written")
-    parser.add_argument("--half", choices=["extra", "fresh"], help="other tasks than the first 24")
+    parser.add_argument(
+        "--half", choices=[half for half in PATHS if half], help="other tasks than the first 24"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from pick import bootstrap
-from pick_truth import SEEDS, load
-from tasks import Task, tasks
+from pick import bootstrap, scored
+from pick_truth import PATHS, SEEDS, load
+from tasks import Task
 
 Make = Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
 
@@ -59,13 +59,13 @@ def train(task: Task, seed: int, make: Make, factor: Callable[[int, int], float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=["dev", "report"])
+    parser.add_argument("--half", default="dev", choices=["dev", "report", "fresh"])
     parser.add_argument("--fast", action="store_true", help="three tasks, one seed")
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    truth = load()
-    chosen = tasks(args.half)[:3] if args.fast else tasks(args.half)
+    truth = load(PATHS[args.half])
+    chosen = scored(args.half, truth)[: 3 if args.fast else None]
     seeds = SEEDS[:1] if args.fast else SEEDS
     print("| optimizer | mean regret (95%) | median | p90 | > 0.1 | worst task |")
     print("|---|---|---|---|---|---|")
