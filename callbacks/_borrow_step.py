@@ -50,7 +50,8 @@ class SweepStep:
         self._data = data
         self._validation = validation
         self._optimizer = trainer.optimizers[optimizer]
-        self.diagnosis = Diagnosis(self._module, self._optimizer)
+        clipped = bool(trainer.gradient_clip_val)
+        self.diagnosis = Diagnosis(self._module, self._optimizer, clipped)
         self._loop = trainer.fit_loop.epoch_loop
         self._batch_idx = 0
         self._stepped = False
@@ -98,6 +99,7 @@ class SweepStep:
                 continue  # on every rank: Lightning allows None on a single one only
             loss = self._mean_over_ranks(value if validated is None else validated)
             if self._stepped or not self._may_skip or not isfinite(loss):
+                self.diagnosis.see_loss(lr, loss)
                 return loss
         return float("nan")
 

@@ -78,7 +78,8 @@ def gradient_explosion(lr: FloatArray, loss: FloatArray, norm: FloatArray) -> tu
     """Say when the gradient norm leaves its usual range before the loss does.
 
     The norm has exploded at the first step from which it stays above 100 times its median over the
-    sweep's first fifth; the loss, when it stays above its highest value there.
+    sweep's first fifth; the loss, when it stays above its highest value there. A loss that reaches
+    a new low after that step is being learned, whatever the gradient: that is no explosion.
 
     Args:
         lr: (n,) rates of one pass.
@@ -95,6 +96,8 @@ def gradient_explosion(lr: FloatArray, loss: FloatArray, norm: FloatArray) -> tu
     norm_at = _stays_above(norm, 100 * float(np.median(norm[:head])))
     loss_at = _stays_above(loss, float(np.max(loss[:head])))
     if norm_at is None or (loss_at is not None and loss_at <= norm_at):
+        return ()
+    if np.nanmin(loss[norm_at:], initial=np.inf) < np.min(loss[:norm_at]):
         return ()
     return (
         f"the gradient norm exploded at lr {lr[norm_at]:.3g}, before the loss showed it; clip the "

@@ -45,3 +45,13 @@ def test_a_passing_spike_of_the_gradient_is_no_explosion() -> None:
     norm = np.ones(40)
     norm[20] = 1e6
     assert gradient_explosion(np.geomspace(1e-4, 1, 40), np.ones(40), norm) == ()
+
+
+def test_a_gradient_that_grows_while_the_loss_still_falls_is_learning() -> None:
+    """The way out of a plateau: the norm rises a thousandfold, and the loss comes down."""
+    lr = np.geomspace(1e-4, 1, 40)
+    loss, norm = np.ones(40), np.geomspace(1, 1e6, 40)
+    loss[25:35] = np.linspace(0.9, 0.1, 10)
+    loss[35:] = 10.0
+    assert gradient_explosion(lr, loss, norm) == ()
+    assert len(gradient_explosion(lr, np.where(loss < 1, 1.0, loss), norm)) == 1

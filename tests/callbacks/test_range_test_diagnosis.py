@@ -241,6 +241,78 @@ def test_gradients_seen_once_are_not_looked_at_again(monkeypatch: pytest.MonkeyP
     assert len(looks) == 6  # each parameter's, at the first step
 
 
+# --- the gradient's norm ------------------------------------------------------------------------
+
+
+class Steep(WithSpare):
+    """From lr 1e-2 on the gradient of `spare` is huge; the loss shows nothing of any step."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        (group,) = self.trainer.optimizers[0].param_groups
+        idle = self.spare.weight.sum() + self.spare.bias.sum()
+        moved: Tensor = loss + (1e6 if group["lr"] > 0.99e-2 else 1.0) * idle
+        return 1 + (moved - moved.detach())
+
+
+WIDE: dict[str, Any] = {"min_lr": 1e-5, "max_lr": 0.1, "num_steps": 41}
+
+
+def test_a_gradient_that_explodes_before_the_loss_is_reported_with_its_rate() -> None:
+    (sentence,) = measured(Steep(), tiny_loader(), **WIDE).diagnosis
+    assert "gradient norm exploded at lr 0.01" in sentence
+    assert "gradient_clip_val" in sentence
+
+
+def test_the_first_pass_alone_is_judged() -> None:
+    model = Steep()
+    later = measured(model, tiny_loader(), **{**WIDE, "max_lr": 0.5e-2}, repeats=2)
+    assert later.diagnosis == ()
+    assert len(measured(model, tiny_loader(), **WIDE, repeats=2).diagnosis) == 1
+
+
+def test_gradients_that_are_clipped_or_sparse_are_silent() -> None:
+    finder = LRRangeTest(apply=False, early_stop=None, **WIDE)
+    tiny_trainer(callbacks=[finder], gradient_clip_val=1.0).fit(Steep(), tiny_loader())
+    assert finder.result is not None
+    assert finder.result.diagnosis == ()
+
+    class Sparse(TinyModel):
+        def __init__(self) -> None:
+            super().__init__(lambda m: torch.optim.SGD(m.parameters(), lr=0.1))
+            self.table = nn.Embedding(8, 1, sparse=True)
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            loss: Tensor = self.loss(batch) + self.table(torch.arange(4)).square().mean()
+            return loss
+
+    assert measured(Sparse(), tiny_loader(), **WIDE).diagnosis == ()
+
+
+def test_the_norm_is_the_whole_gradients() -> None:
+    from lrtool.callbacks._diagnose import GradientNorms
+
+    parameters = [
+        nn.Parameter(torch.zeros(3)),
+        nn.Parameter(torch.zeros(2, 2)),
+        *WithSpare().spare.parameters(),
+    ]
+    norms = GradientNorms(parameters)
+    for step in range(6):
+        for one in parameters[:2]:
+            one.grad = torch.full_like(one, float(step + 1))
+        norms.take()
+        norms.keep(10.0**step, 1.0)
+    kept = [None if norm is None else float(norm) for _, _, norm in norms._rows]
+    assert kept == [
+        pytest.approx((step + 1) * 7**0.5) if step % 2 == 0 else None for step in range(6)
+    ]
+
+
+def test_a_sweep_to_divergence_of_an_ordinary_model_is_silent() -> None:
+    assert measured(TinyModel(), tiny_loader(), max_lr=None, num_steps=100).diagnosis == ()
+
+
 # --- no trace -----------------------------------------------------------------------------------
 
 
