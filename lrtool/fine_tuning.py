@@ -74,6 +74,9 @@ def standard_stages(
 ) -> tuple[Stage, ...]:
     """The usual recipe: the head alone, then everything in cycles that end with the run.
 
+    The head's rate only falls: with the body frozen there is nothing to warm up for. What thaws
+    gets a cycle.
+
     Args:
         num_groups: layer groups, the head included.
         head_epochs: epochs of the head alone; 0 leaves the stage out.
@@ -95,7 +98,9 @@ def standard_stages(
     integer(1, num_groups=num_groups)
     integer(0, head_epochs=head_epochs)
     one_of("unfreeze", unfreeze, ("at_once", "gradual"))
-    stages = [Stage("head", head_epochs, 1, measure)] if head_epochs and num_groups > 1 else []
+    stages: list[Stage] = []
+    if head_epochs and num_groups > 1:
+        stages += [Stage("head", head_epochs, 1, measure, "cosine")]
     if unfreeze == "gradual":
         integer(1, thaw_epochs=thaw_epochs)
         stages += [

@@ -2,6 +2,7 @@
 
 import copy
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,16 @@ def test_rates_are_discriminative_and_follow_the_stage_schedule() -> None:
             top = schedule(step - record.step)
             assert sorted(set(trace.lrs[step])) == [0.25 * top, 0.5 * top, top]
     assert second.step == 6
+
+
+def test_the_head_alone_starts_at_the_measured_rate_and_falls() -> None:
+    callback = recipe(head_epochs=2)
+    _, trace = fit(Net(), callback)
+    tops = [max(rates) for rates in trace.lrs]
+    first, second = callback.records
+    assert tops[0] == first.lr
+    assert all(late < early for early, late in pairwise(tops[:12]))
+    assert max(tops[12:]) == pytest.approx(second.max_lr, rel=0.05)
 
 
 def test_the_optimizers_own_ratios_stay_on_top() -> None:
