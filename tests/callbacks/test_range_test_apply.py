@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.optim import SGD, Adam, lr_scheduler
 
 from lrtool import LossCurve, RangeTestResult, Status, Suggestion
 from lrtool.callbacks import LRRangeTest
+from lrtool.callbacks._announce import announce
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._rebase import rebase
 from lrtool.errors import UnsupportedError
@@ -369,6 +371,14 @@ def test_G4_learning_rate_by_its_long_name_and_a_csv_logger(tmp_path: Path) -> N
     tiny_trainer(callbacks=[finder()], max_epochs=1, logger=logger).fit(model, tiny_loader())
     assert model.learning_rate == PICK.lr
     assert f"lr: {PICK.lr}" in (Path(logger.log_dir) / "hparams.yaml").read_text()
+
+
+def test_G4_a_trainer_from_before_autologging_could_be_left_is_told_too() -> None:
+    logger = memory_logger(pl)
+    model = TinyModel()
+    announce(SimpleNamespace(lightning_module=model, loggers=[logger]), PICK.lr)  # type: ignore[arg-type]
+    assert model.hparams["lr"] == PICK.lr
+    assert logger.rows == [("hparams", {"lr": PICK.lr})]
 
 
 def test_G3_no_rate_attribute_at_all() -> None:
