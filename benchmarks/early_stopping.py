@@ -1,24 +1,29 @@
 """What stopping early costs and saves: rules judged on the recorded traces of full trainings.
 
-    python benchmarks/early_stopping.py            # tables; the traces are benchmarks/data/...
-    python benchmarks/early_stopping.py --fast     # the same on one seed
+    python benchmarks/early_stopping.py               # tasks lrtool's setting was not chosen on
+    python benchmarks/early_stopping.py --half dev    # those it was chosen on
+    python benchmarks/early_stopping.py --fast        # the same on one seed
 
 A rule sees the "watch" loss of each epoch and says after which epoch to stop and which epoch's
-weights to keep; the "score" loss, on other rows, tells what those weights are worth. The cost is
-relative to the weights the full run of 100 epochs keeps when its best epoch (by "watch") is kept;
-below zero is better than the full run. lrtool's setting was chosen on the development tasks.
+weights to keep; the "score" loss, on other rows, tells what those weights are worth beside those
+that the full run keeps when its best epoch (by "watch") is kept:
+
+    cost   = score / full - 1                       relative; below zero: better than the full run
+    regret = (score - full) / (untrained - full)    of all that training gained, the share given up
+
+A loss near zero makes large costs of differences that nobody would notice; regret does not.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
-from stopping_traces import EPOCHS, PATH, TASKS, schedules, steps_per_epoch
+from stopping_traces import CYCLES, DECAYS, PATH, TASKS, schedules, steps_per_epoch
 from tasks import task
 
 from lrtool.schedules import Schedule
@@ -43,6 +48,7 @@ class Run:
         watch: losses a rule may look at, one an epoch.
         score: losses that tell what an epoch's weights were worth.
         train: mean training loss of each epoch.
+        before: score of the untrained weights.
         schedule: of the learning rate.
         epoch: optimizer steps an epoch.
     """
@@ -50,6 +56,7 @@ class Run:
     watch: Sequence[float]
     score: Sequence[float]
     train: Sequence[float]
+    before: float
     schedule: Schedule
     epoch: int
 
@@ -79,13 +86,22 @@ def keras(run: Run) -> tuple[int, int]:
     return len(run.watch) - 1, len(run.watch) - 1
 
 
-def ours(**arguments: Any) -> Rule:
-    """lrtool's rule with restore_best, fed as the callback feeds it."""
+def ours(share: float | None = None, aware: bool = True, **arguments: Any) -> Rule:
+    """lrtool's rule with restore_best, fed as the callback feeds it.
+
+    Args:
+        share: patience as a share of the run, as "0.2dur" says it to the callback.
+        aware: whether it looks at the schedule.
+        arguments: of the rule.
+    """
 
     def rule(run: Run) -> tuple[int, int]:
-        judge, state = StoppingRule(**arguments), StoppingState()
+        patience = {} if share is None else {"patience": f"{round(share * len(run.watch))}ep"}
+        judge, state = StoppingRule(**patience, **arguments), StoppingState()
         for epoch, value in enumerate(run.watch):
             at, phase = _moment(run, epoch)
+            if not aware:
+                at, phase = replace(at, cycle=0), Phase.JUDGE
             state, decision = judge.update(state, value, at, phase, run.train[epoch])
             if decision.stop:
                 break
@@ -95,20 +111,41 @@ def ours(**arguments: Any) -> Rule:
     return rule
 
 
+def hindsight(run: Run) -> tuple[int, int]:
+    """The first epoch to stop at that costs no more than 1%: what no rule can know."""
+    kept, full = 0, run.score[full_run(run)[1]]
+    for epoch, value in enumerate(run.watch):
+        kept = epoch if value < run.watch[kept] else kept
+        if run.score[kept] <= 1.01 * full:
+            break
+    return epoch, kept
+
+
 def _moment(run: Run, epoch: int) -> tuple[Moment, Phase]:
-    step = (epoch + 1) * run.epoch
-    cycle = run.schedule.cycle(step - 1)
+    plan, step = run.schedule, (epoch + 1) * run.epoch
+    cycle = plan.cycle(step - 1)
     at = Moment(0, step, epoch + 1.0, 0 if cycle is None else cycle.index + 1)
     if cycle is not None:
         return at, Phase.JUDGE if step >= cycle.end else Phase.HOLD
-    rising = run.schedule(step) > run.schedule(step - 1)
-    return at, Phase.RISE if rising else Phase.JUDGE
+    if plan(step) > plan(step - 1):
+        return at, Phase.RISE
+    falls = plan.length is not None and plan(step) > plan(plan.length)
+    return at, Phase.HOLD if falls else Phase.JUDGE
 
 
-# On the development traces: the fewest epochs, of those whose cost is not above that of longer
-# patience; see the results' page. The callback takes it as patience="0.2dur", smoothing=3.
-CHOSEN: dict[str, Any] = {"patience": f"{EPOCHS // 5}ep", "smoothing": 3}
-NAME = "lrtool, patience '0.2dur', smoothing 3"
+# lrtool's setting was chosen at a constant rate: first on "dev", then, when "report" and "rest" had
+# been seen, on all four, before "last" was. It is the same under the other schedules.
+HALVES = {"dev": ("dev", "more", "report", "rest"), "report": ("last",)}
+SCHEDULED = {"dev": ("dev",), "report": ("report", "rest")}
+CHOSEN: dict[str, Any] = {
+    "share": 0.2,
+    "smoothing": 3,
+    "min_delta": 0.02,
+    "min_delta_mode": "rel",
+}
+NAME = "lrtool, patience 0.2dur, smoothing 3, min_delta 2%"
+FIRST = "lrtool, patience 0.2dur, smoothing 3"
+BLIND = NAME + ", schedule_aware=False"
 RULES: dict[str, Rule] = {
     "full run, last weights": lambda run: full_run(run, best=False),
     "full run, best kept": full_run,
@@ -116,11 +153,13 @@ RULES: dict[str, Rule] = {
     "Lightning, defaults + checkpoint": lambda run: lightning(run, best=True),
     "Keras, defaults": keras,
     "lrtool, defaults + restore_best": ours(),
-    "lrtool, patience '0.2dur'": ours(patience=CHOSEN["patience"]),
+    FIRST: ours(share=0.2, smoothing=3),
     NAME: ours(**CHOSEN),
+    BLIND: ours(**CHOSEN, aware=False),
     "lrtool, GL 5": ours(criterion=GeneralizationLoss(5.0)),
     "lrtool, PQ 0.75": ours(criterion=ProgressQuotient(0.75)),
     "lrtool, UP 3": ours(criterion=UpStrips(3)),
+    "hindsight, 1%": hindsight,
 }
 
 
@@ -133,56 +172,74 @@ def load(half: str, schedule: str, seeds: int) -> dict[str, list[Run]]:
         if entry is None:
             continue
         epoch = steps_per_epoch(task(name))
-        plan = schedules(epoch)[schedule](entry["rate"])
-        parts = zip(entry["watch"], entry["score"], entry["train"], strict=True)
-        out[name] = [Run(*part, schedule=plan, epoch=epoch) for part in list(parts)[:seeds]]
+        plan = schedules(epoch, entry["epochs"])[schedule](entry["rate"])
+        columns = (entry[column] for column in ("watch", "score", "train", "before"))
+        parts = list(zip(*columns, strict=True))[:seeds]
+        out[name] = [Run(*part, schedule=plan, epoch=epoch) for part in parts]
     return out
 
 
-def measure(rule: Rule, runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
-    """(cost, share of the epochs) of each run."""
-    cost, share = [], []
+def measure(rule: Rule, runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(cost, regret, share of the epochs) of each run."""
+    out = []
     for run in runs:
         stop, kept = rule(run)
-        reference = run.score[full_run(run)[1]]
-        cost.append(run.score[kept] / reference - 1)
-        share.append((stop + 1) / len(run.watch))
-    return np.array(cost), np.array(share)
+        full, score = run.score[full_run(run)[1]], run.score[kept]
+        regret = (score - full) / (run.before - full)
+        cost = score / full - 1 if full else np.nan  # a full run with a loss of exactly zero
+        out.append((cost, regret, (stop + 1) / len(run.watch)))
+    cost, regret, share = np.array(out).T
+    return cost, regret, share
 
 
-def table(half: str, schedule: str, seeds: int) -> None:
-    runs = load(half, schedule, seeds)
-    every = [run for several in runs.values() for run in several]
-    print(f"\n### {half}, {schedule}: {len(runs)} tasks x {len(every) // len(runs)} seeds\n")
-    print("| rule | epochs | cost, mean | median | worst | runs within 1% | tasks within 1% |")
-    print("|---|---|---|---|---|---|---|")
+def table(halves: Sequence[str], schedule: str, seeds: int) -> None:
+    runs = {name: group for half in halves for name, group in load(half, schedule, seeds).items()}
+    every = [run for group in runs.values() for run in group]
+    print(f"\n### {' + '.join(halves)}, {schedule}: {len(runs)} tasks, {len(every)} runs\n")
+    print(
+        "| rule | epochs | cost, mean | median | worst | regret, mean | worst | tasks within 1% |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name, rule in RULES.items():
-        cost, share = measure(rule, every)
-        tasks = [measure(rule, several)[0].mean() for several in runs.values()]
+        cost, regret, share = measure(rule, every)
+        typical, worst = np.nanmedian(cost), np.nanmax(cost)
+        tasks = [[np.nanmean(part) for part in measure(rule, group)[:2]] for group in runs.values()]
+        within = (np.array(tasks) <= 0.01).sum(0)
         print(
-            f"| {name} | {share.mean():.0%} | {cost.mean():+.1%} | {np.median(cost):+.1%} | "
-            f"{cost.max():+.1%} | {np.mean(cost <= 0.01):.0%} | "
-            f"{np.sum(np.array(tasks) <= 0.01)}/{len(tasks)} |"
+            f"| {name} | {share.mean():.0%} | {np.nanmean(cost):+.1%} | {typical:+.1%} | "
+            f"{worst:+.1%} | {regret.mean():+.2%} | {regret.max():+.1%} | "
+            f"{within[0]} by cost, {within[1]} by regret |"
         )
 
 
-def by_task(half: str, schedule: str, seeds: int, rule: str) -> None:
-    print(f"\n`{rule}` by task ({half}, {schedule}):\n")
-    print("| task | epochs | cost, mean | worst |")
-    print("|---|---|---|---|")
-    for name, runs in load(half, schedule, seeds).items():
-        cost, share = measure(RULES[rule], runs)
-        print(f"| {name} | {share.mean():.0%} | {cost.mean():+.1%} | {cost.max():+.1%} |")
+def by_task(half: str, seeds: int, rules: Sequence[str]) -> None:
+    print(f"\n### {half}, constant, task by task: epochs, cost, regret\n")
+    print("| task | " + " | ".join(rules) + " |\n" + "|---" * (1 + len(rules)) + "|")
+    for name, runs in load(half, "constant", seeds).items():
+        cells = []
+        for rule in rules:
+            cost, regret, share = measure(RULES[rule], runs)
+            cells.append(f"{share.mean():.0%}, {np.nanmean(cost):+.1%}, {regret.mean():+.2%}")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-def killed(half: str, seeds: int) -> None:
-    """Runs of one-cycle that a rule ends before their best epoch, at a cost of over 1%."""
-    print(f"\n### {half}, one_cycle: runs stopped that would have won (cost over 1%)\n")
-    runs = [run for several in load(half, "one_cycle", seeds).values() for run in several]
+def killed(halves: Sequence[str], seeds: int) -> None:
+    """Runs that a rule ends early at a cost of over 1%."""
+    plans = ("one_cycle", *DECAYS)
+    runs = {
+        plan: [
+            run for half in halves for group in load(half, plan, seeds).values() for run in group
+        ]
+        for plan in plans
+    }
+    print(f"\n### {' + '.join(halves)}: runs stopped that would have won (cost over 1%)\n")
+    print("| rule | " + " | ".join(plans) + " |\n" + "|---" * (1 + len(plans)) + "|")
     for name, rule in RULES.items():
-        cost, share = measure(rule, runs)
-        lost = int(np.sum((cost > 0.01) & (share < 1)))
-        print(f"- {name}: {lost} of {len(runs)}")
+        cells = []
+        for plan in plans:
+            cost, _, share = measure(rule, runs[plan])
+            cells.append(f"{np.sum((cost > 0.01) & (share < 1))} of {len(cost)}")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -191,10 +248,15 @@ def main() -> None:
     parser.add_argument("--half", choices=["dev", "report"], default="report")
     args = parser.parse_args()
     seeds = 1 if args.fast else 5
-    for schedule in schedules(1):
-        table(args.half, schedule, seeds)
-    by_task(args.half, "constant", seeds, NAME)
-    killed(args.half, seeds)
+    halves = HALVES[args.half]
+    for half in halves:
+        table([half], "constant", seeds)
+        by_task(half, seeds, (FIRST, NAME, "hindsight, 1%"))
+    if len(halves) > 1:
+        table(halves, "constant", seeds)
+    for schedule in (*CYCLES, *DECAYS):
+        table(SCHEDULED[args.half], schedule, seeds)
+    killed(SCHEDULED[args.half], seeds)
 
 
 if __name__ == "__main__":
