@@ -497,3 +497,39 @@ def test_T3_a_rate_that_may_be_swept_acts_on_the_very_next_step(name: str) -> No
     far = sum((a - b).norm() ** 2 for a, b in zip(weights(model), before, strict=True)) ** 0.5
     near = sum((a - b).norm() ** 2 for a, b in zip(weights(twin), before, strict=True)) ** 0.5
     assert float(far / near) == pytest.approx(10, rel=0.02)
+
+
+# ---------------------------------------------------------------- LBFGS
+
+
+def test_T3_lbfgs_gets_a_single_group_and_is_not_swept() -> None:
+    model = tiny_net()
+    groups = [{"params": [parameter]} for parameter in model.parameters()]
+    with pytest.raises(ValueError, match="per-parameter options"):
+        torch.optim.LBFGS(groups)
+    optimizer = optimizers.create("lbfgs", model)
+    assert len(optimizer.param_groups) == 1
+    with pytest.raises(ArgumentError, match="it takes a single group"):
+        optimizers.create("lbfgs", model, layer_decay=0.5)
+    can = optimizers.capabilities_of(optimizer)
+    assert not can.range_test
+    assert not can.cycle
+
+
+def test_T3_lbfgs_looks_at_the_loss_many_times_a_step() -> None:
+    """Why no sweep judges it: one step is up to 20 evaluations, each at the same rate."""
+    model = tiny_net()
+    losses: list[float] = []
+    optimizer: Any = optimizers.create("lbfgs", model)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (model(torch.ones(2, 4)) ** 2).mean()
+        loss.backward()
+        losses.append(loss.item())
+        return loss  # type: ignore[no-any-return]
+
+    with pytest.raises(TypeError, match="closure"):
+        optimizer.step()
+    optimizer.step(closure)
+    assert len(losses) > 1
