@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -27,28 +29,57 @@ def benchmark() -> Iterator[ModuleType]:
         sys.path.remove(str(BENCHMARKS))
 
 
+def runs_of(benchmark: ModuleType, schedule: str, *halves: str) -> list[Any]:
+    loaded = [benchmark.load(half, schedule, 5) for half in halves]
+    return [run for half in loaded for several in half.values() for run in several]
+
+
 def test_at_most_1_percent_lost_at_no_more_than_60_percent_of_the_epochs(
     benchmark: ModuleType,
 ) -> None:
-    runs = [run for several in benchmark.load("report", "constant", 5).values() for run in several]
+    for halves, fewest in ((["report"], 25), (benchmark.HALVES["dev"], 135)):
+        runs = runs_of(benchmark, "constant", *halves)
+        assert len(runs) >= fewest
+        cost, regret, share = benchmark.measure(benchmark.RULES[benchmark.NAME], runs)
+        assert cost.mean() <= 0.01
+        assert regret.mean() <= 0.01
+        assert share.mean() < 0.605  # 60%, as it is printed
+        theirs, _, _ = benchmark.measure(benchmark.RULES["Lightning, defaults"], runs)
+        assert theirs.mean() > 0.05
+
+
+def test_trainings_the_setting_was_not_chosen_on(benchmark: ModuleType) -> None:
+    runs = runs_of(benchmark, "constant", *benchmark.HALVES["report"])
     assert len(runs) == 25
-    cost, share = benchmark.measure(benchmark.RULES[benchmark.NAME], runs)
-    assert cost.mean() <= 0.01
-    assert share.mean() <= 0.60
-    theirs, _ = benchmark.measure(benchmark.RULES["Lightning, defaults"], runs)
-    assert theirs.mean() > 0.05
+    cost, _, share = benchmark.measure(benchmark.RULES[benchmark.NAME], runs)
+    assert np.nanmean(cost) <= 0.01
+    assert np.nanmedian(cost) <= 0.01
+    assert share.mean() <= 0.6
+
+
+def test_up_3_loses_nothing_but_time(benchmark: ModuleType) -> None:
+    """Not one of the 60 runs of the suite's report half costs more than 1%."""
+    runs = runs_of(benchmark, "constant", "report", "rest")
+    assert len(runs) == 60
+    cost, _, share = benchmark.measure(benchmark.RULES["lrtool, UP 3"], runs)
+    assert (cost <= 0.01).all()
+    assert share.mean() <= 0.8
 
 
 @pytest.mark.parametrize("half", ["dev", "report"])
-def test_one_cycle_runs_are_not_stopped_before_they_win(benchmark: ModuleType, half: str) -> None:
-    several = benchmark.load(half, "one_cycle", 5)
-    assert len(several) >= 4
-    runs = [run for group in several.values() for run in group]
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "linear", "wsd"])
+def test_runs_are_not_stopped_before_they_win(
+    benchmark: ModuleType, half: str, schedule: str
+) -> None:
+    """One cycle, and decays to zero: the rate comes down to its end before anything is judged."""
+    runs = runs_of(benchmark, schedule, *benchmark.SCHEDULED[half])
+    assert len(runs) >= (25 if schedule == "one_cycle" else 15)
     for name in ("lrtool, defaults + restore_best", benchmark.NAME):
-        _, share = benchmark.measure(benchmark.RULES[name], runs)
+        _, _, share = benchmark.measure(benchmark.RULES[name], runs)
         assert (share == 1).all()
-    cost, share = benchmark.measure(benchmark.RULES["Lightning, defaults"], runs)
-    assert ((cost > 0.01) & (share < 1)).sum() >= 10  # which is not how it goes by itself
+    cost, _, share = benchmark.measure(benchmark.RULES["Lightning, defaults"], runs)
+    stopped = (cost > 0.01) & (share < 1)
+    assert stopped.mean() >= 0.4  # which is not how it goes by itself
 
 
 def test_one_cycle_in_a_real_trainer_on_a_real_task(benchmark: ModuleType) -> None:
