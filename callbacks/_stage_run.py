@@ -149,6 +149,7 @@ class StageRun:
         self.write(trainer)
         _log.info(str(record))
         _warn_of_cut_cycle(stage, self.schedule, horizon)
+        _warn_of_rise(self.schedule, trainer.optimizers[self._index])
 
     def _fit_range_test(self, steps: int) -> None:
         if self._fits:
@@ -239,4 +240,12 @@ def _warn_of_cut_cycle(stage: Stage, schedule: Schedule, horizon: Horizon) -> No
             f"the last cycle of stage {stage.name!r} is cut after {done:.0%} of its length, at a "
             "high rate; change max_epochs, cycle_len or cycle_mult so that cycles end with the run",
             stacklevel=2,
+        )
+
+
+def _warn_of_rise(schedule: Schedule, optimizer: Any) -> None:
+    can = optimizers.capabilities_of(optimizer)
+    if schedule.cycle(0) is not None and not can.cycle:
+        warnings.warn(
+            f"{can.name} does not bear a rate that rises again: {can.cycle.reason}", stacklevel=2
         )

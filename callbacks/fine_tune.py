@@ -24,10 +24,11 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
 
         lr_l(k) = schedule(k - start) * layer_decay^(L - 1 - l),   l = 0 .. L - 1 from the input
 
-    where L is the number of layer groups, `start` the stage's first step, and `schedule` peaks at
-    what the stage's own range test measured. Frozen layers get no gradient, and their batch
-    statistics stand still. The optimizer must hold all parameters from the start; its groups are
-    split by layer, never added to, and keep their own ratios on top.
+    where L is the number of layer groups, `start` the stage's first step, and `schedule` has the
+    rates that the stage's own range test measured: the head's falls from one, a cycle peaks at
+    another. Frozen layers get no gradient, and their batch statistics stand still. The optimizer
+    must hold all parameters from the start; its groups are split by layer, never added to, and keep
+    their own ratios on top.
 
     Args:
         body: name(s) of the pretrained submodules, such as "backbone"; its layers are found from
@@ -47,17 +48,14 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
         measure: whether each stage begins with a range test; without one it takes the optimizer's
             own rate.
         range_test: arguments for `LRRangeTest`, for example `{"num_steps": 50}`. With no length and
-            no range among them, a test before a short stage is shorter: 50 steps before one of 50.
+            no range among them, a test has 50 to 300 steps, the fewer the shorter its stage.
         optimizer: which of the Trainer's optimizers.
-
-    Attributes:
-        records: what each stage measured and used so far.
-        result: the newest range test; None before the first.
 
     Raises:
         ArgumentError: when an argument breaks its rule, a name is not a submodule, or the stages do
             not fit the run.
-        UnsupportedError: under several processes, or with another scheduler of the same rate.
+        UnsupportedError: under several processes, with another scheduler of the same rate, or with
+            an optimizer that has one rate only or that no range test can judge.
 
     References:
         Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
