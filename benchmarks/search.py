@@ -29,7 +29,7 @@ from lrtool.result import RangeTestResult
 from lrtool.search.measured import measured_space
 from lrtool.search.pruners import REDUCTION, make_pruner
 from lrtool.search.sampler import PriorSampler, distribution
-from lrtool.search.space import LR, Space
+from lrtool.search.space import LR, MOMENTUM, Space
 from lrtool.suggest import Suggestion, suggest
 
 SEEDS = 20
@@ -213,7 +213,9 @@ def ours(
     surrogate: Surrogate, seed: int, shift: float = 0.0, rungs: bool = False, **options: Any
 ) -> Run:
     space, result = our_space(surrogate, seed, shift)
-    sampler = PriorSampler(space.priors, seed=seed, pick=space.start(), explore=LR, **options)
+    sampler = PriorSampler(
+        space.priors, seed=seed, pick=space.start(), explore=LR, sensitive=(LR, MOMENTUM), **options
+    )
     pruner = make_pruner("rungs" if rungs else "none", {})
     study = optuna.create_study(sampler=sampler, pruner=pruner)
     dists = {name: distribution(prior) for name, prior in space.priors.items()}
@@ -230,6 +232,18 @@ def qmc(seed: int) -> Any:
     return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
 
 
+def smac(surrogate: Surrogate, seed: int, trials: int = 20) -> Run:
+    """SMAC3's πBO with the same prior, range test included in the cost."""
+    from search_others import smac_pibo
+
+    space, result = our_space(surrogate, seed)
+    values, seconds = smac_pibo(
+        space.priors, space.start(), lambda p: surrogate(space.params(p)), trials, seed
+    )
+    cost = np.arange(1, trials + 1) + result.num_steps / task(surrogate.name).num_steps
+    return Run(np.minimum.accumulate(values), cost, seconds, None)
+
+
 METHODS: dict[str, Callable[[Surrogate, int], Run]] = {
     "tpe": lambda s, seed: peer(s, lambda k: optuna.samplers.TPESampler(seed=k), seed),
     "random": lambda s, seed: peer(s, lambda k: optuna.samplers.RandomSampler(seed=k), seed),
@@ -239,8 +253,10 @@ METHODS: dict[str, Callable[[Surrogate, int], Run]] = {
     "ours +2": lambda s, seed: ours(s, seed, 2.0),
     "ours -2": lambda s, seed: ours(s, seed, -2.0),
     "ours, rungs": lambda s, seed: ours(s, seed, rungs=True),
+    "smac": smac,
     "ours on tpe": lambda s, seed: ours(s, seed, base="tpe"),
 }
+_SLOW = {"gp", "smac"}  # run when asked for; smac needs `pip install smac`
 GRID = np.arange(0.25, 2 * TRIALS + 0.01, 0.25)
 
 
@@ -319,7 +335,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--half", choices=("dev", "report"), default="dev")
     parser.add_argument("--fast", action="store_true", help="two tasks, three seeds")
-    parser.add_argument("--methods", default=";".join(m for m in METHODS if m != "gp"))
+    parser.add_argument("--methods", default=";".join(m for m in METHODS if m not in _SLOW))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--runs", type=Path, help="keep every run here, beside those already kept")
     parser.add_argument("--tasks", default="", help="only these, separated by commas")

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any, TypeAlias
 
@@ -55,13 +55,16 @@ BASES: dict[str, Callable[[int], BaseSampler]] = {
     "random": _random,
 }
 SAMPLERS = ("pibo", "priorband", *BASES)
+_NARROW = 0.15  # share of the other priors' quantiles that the design spans beside `explore`
 
 
 class PriorSampler(BaseSampler):
     r"""Sample from a prior first, then from a model or a base sampler weighted by the prior.
 
     Trial 0 is the pick, trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
-    quantiles. While the best trial is the outermost in `explore`, the next one steps further out.
+    quantiles: through all of them in `explore`, through the middle ones in the rest, so that the
+    first trials tell what `explore` does. While the best trial is the outermost in `explore`, the
+    next one steps further out.
     From then on "pibo" maximizes, for trial n,
 
         EI(x) p(x)^(beta / n)
@@ -83,6 +86,7 @@ class PriorSampler(BaseSampler):
         seed: makes runs with one worker identical.
         pick: trial 0, name -> value; each prior's centre by default.
         explore: the parameter in which to step out when the best trial is the outermost one.
+        sensitive: parameters expected to matter most; "pibo" begins with shorter lengths for them.
         n_design: trials before the base sampler takes over, the pick included;
             by default 3 for "pibo" and
             "priorband", else max(4, 2 x parameters).
@@ -105,8 +109,9 @@ class PriorSampler(BaseSampler):
         seed: int | None = None,
         pick: Mapping[str, Any] | None = None,
         explore: str | None = None,
+        sensitive: Collection[str] = (),
         n_design: int | None = None,
-        beta: float = 5.0,
+        beta: float = 2.5,
         n_candidates: int = 8,
     ) -> None:
         if isinstance(base, str):
@@ -128,6 +133,7 @@ class PriorSampler(BaseSampler):
         default = 3 if self._own else max(4, 2 * len(self._priors))
         self._n_design = default if n_design is None else n_design
         self._explore = explore
+        self._sensitive = tuple(sensitive)
         integer(1, n_design=self._n_design)
         self._beta = beta
         self._n_candidates = n_candidates
@@ -159,7 +165,7 @@ class PriorSampler(BaseSampler):
         if verdicts:
             self._say(study, number, verdicts)
         if self._own == "pibo":
-            return propose(priors, outcomes, beta / number, self._rng(number))
+            return propose(priors, outcomes, beta / number, self._rng(number), self._sensitive)
         if self._own == "priorband":
             return draw(priors, outcomes, self._rng(number))
         proposals = self._proposals(study, trial, search_space)
@@ -210,8 +216,11 @@ class PriorSampler(BaseSampler):
 
     def _design(self, number: int, names: Mapping[str, Any]) -> dict[str, Any]:
         point = design_point(number, len(names), self._seed)
+        narrow = _NARROW if self._explore is not None else 1.0
         return {
-            name: self._priors[name].quantile(float(q))
+            name: self._priors[name].quantile(
+                float(q if name == self._explore else 0.5 + narrow * (q - 0.5))
+            )
             for name, q in zip(names, point, strict=True)
         }
 

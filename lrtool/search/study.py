@@ -15,7 +15,7 @@ from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.search.pruners import PRUNERS, make_pruner
 from lrtool.search.sampler import SAMPLERS, BaseLike, PriorSampler, plain_sampler
-from lrtool.search.space import LR, Space
+from lrtool.search.space import LR, MOMENTUM, Space
 from lrtool.search.storage import Home
 
 __all__ = ["Definition", "OpenStudy", "load_definition", "open_study"]
@@ -139,6 +139,7 @@ def _sampler(
         seed=stored["seed"],
         pick=definition.space.start(),
         explore=LR,
+        sensitive=(LR, MOMENTUM),
     )
 
 
