@@ -199,9 +199,51 @@ def test_a_loss_that_grows_from_the_first_rate_on_gives_no_pick() -> None:
 
 
 def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one() -> None:
-    near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-3.5)
+    near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-4, wall=1)
     assert suggest(near, optimizer="Adam").lr < suggest(near).lr
     assert decades(suggest(far, optimizer="Adam").lr, suggest(far).lr) < 0.1
+
+
+@pytest.mark.parametrize(("optimizer", "usual"), [("SGD", -1.5), ("AdamW", -2.3)])
+@given(first=st.floats(-5.0, -4.2), second=st.floats(-5.0, -4.2), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_in_a_flat_the_pick_is_the_usual_rate_wherever_the_flat_begins(
+    optimizer: str, usual: float, first: float, second: float, seed: int
+) -> None:
+    def pick(start: float) -> float:
+        curve = curve_with(300, 0.02, seed, high=1.5, steepest=start, wall=1 - start - 1.3)
+        return suggest(curve, optimizer=optimizer).lr
+
+    assert decades(pick(first), pick(second)) < 0.05
+    assert decades(pick(first), 10**usual) < 0.2
+
+
+def test_a_flat_that_ends_below_the_usual_rate_is_not_left() -> None:
+    curve = curve_with(300, 0.02, low=-8, high=-2, steepest=-6, wall=2.5)  # up again at -2.9
+    picks = [suggest(curve, optimizer=name).lr for name in ("SGD", "AdamW")]
+    assert all(10**-6 < pick < 10**-3.5 for pick in picks)
+    assert max(picks) > 3 * suggest(curve).lr
+
+
+def plateau(noise: float, seed: int) -> LossCurve:
+    """A loss that falls by 0.05 at 1e-4, rests, and explodes at 1."""
+    x = np.linspace(-5.5, 0.3, 300)
+    fall = 0.05 / (1 + np.exp(-(x + 4) / 0.2))
+    noises = noise * np.random.default_rng(seed).standard_normal(300)
+    loss = np.asarray(2.35 - fall + noises + 10 ** (6 * (x - 0.2)), dtype=np.float64)
+    return LossCurve(10**x, loss, StopReason.DIVERGED)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_descent_that_noise_hides_is_taken_for_a_plateau_by_plain_descent_only(seed: int) -> None:
+    hidden = plateau(0.05, seed)
+    low, high = 10**-1.5, 10**-0.3  # below divergence
+    found = suggest(hidden, optimizer="SGD")
+    assert low < found.lr < high
+    assert found.status is Status.NOISY
+    assert low < suggest(hidden).lr < high
+    assert suggest(hidden, optimizer="Adam").lr < 10**-2
+    assert suggest(plateau(0.01, seed), optimizer="SGD").lr < low
 
 
 def test_more_noise_makes_a_wider_interval() -> None:

@@ -1,10 +1,11 @@
 """The combined suggester: what the basin of the loss says, weighed with what is usual.
 
-Every constant here was set on the development tasks of benchmarks/tasks.py ("dev" and "extra"),
-never on the half that is reported.
+Every constant here was set on development tasks of benchmarks/tasks.py, never on the half that is
+reported.
 """
 
 from dataclasses import dataclass
+from math import inf, nan
 
 import numpy as np
 
@@ -12,23 +13,27 @@ from lrtool.suggest.reading import Reading
 
 __all__ = ["Estimate", "combine"]
 
-BASIN_WIDTH = 2.0  # decades of a basin that count: flatter ones say nothing about their far side
+BASIN_WIDTH = 1.5  # decades: a wider basin is flat, and its middle says nothing
 BELOW_BASIN = 0.4  # decades from the middle of the basin down to the best constant rate
 PEAK_ABOVE = 0.4  # decades from the best constant rate up to the best peak of a cycle
 NOISE_WEIGHT = 1.5  # decades down for every unit of noise-to-drop ratio above 0.1
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
-BELOW_DIVERGENCE = 0.75  # decades from divergence down to the best constant rate, without descent
+BELOW_DIVERGENCE = 0.65  # decades from divergence down to the best constant rate
+PEAK_ABOVE_THAT = 0.25  # and up again to the best peak of a cycle: the edge is near
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
+DEEP, SHALLOW = 0.4, 0.6  # noise-to-drop ratio up to which a descent counts, from which it does not
 
-# log10 of the usual best constant rate and its standard deviation, by class name. Only optimizers
-# whose steps do not scale with the gradient have one: for others it depends on the loss's units.
+# log10 of the usual best constant rate and its standard deviation, by class name. Where steps scale
+# with the gradient the best rate depends on the loss's units: such a rate draws nothing towards it,
+# and only says where in a flat to stay.
 USUAL = {
     "Adagrad": (-1.2, 0.6),
+    "SGD": (-1.5, inf),
     **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), (-2.3, 0.6)),
 }
-
+UNKNOWN = (nan, inf)
 
 # The 80% interval in standard deviations: the best rate is more often missed upwards.
 INTERVAL = (-1.5, 2.2)
@@ -56,41 +61,67 @@ class Estimate:
 
 
 def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate:
-    """The estimate the curve supports, pulled towards the optimizer's usual rate."""
-    if diverged and reading.signal < DESCENT:
-        return _from_divergence(reading, optimizer)
-    return _shrink(_from_basin(reading), optimizer)
+    """The estimate the curve supports, pulled towards the optimizer's usual rate.
+
+    Plain descent often falls a little and then rests on a plateau that only much higher rates
+    leave. A descent that hardly stands out of the noise is therefore believed in part, and the
+    rest of the belief goes to a rate below divergence.
+    """
+    usual, spread = USUAL.get(optimizer or "", UNKNOWN)
+    basin = _shrink(_from_basin(reading, usual), usual, spread)
+    if not diverged:
+        return basin
+    edge = _from_divergence(reading, usual if spread < inf else inf)
+    if reading.signal < DESCENT:
+        return edge
+    if spread < inf:
+        return basin
+    doubt = float(np.clip((reading.roughness - DEEP) / (SHALLOW - DEEP), 0.0, 1.0))
+    return _mix(basin, edge, doubt)
 
 
-def _from_basin(reading: Reading) -> Estimate:
+def _from_basin(reading: Reading, usual: float) -> Estimate:
     """The middle of the basin, less an offset that grows with noise and with haste.
 
     The basin is where the smoothed loss has at least 80% of its whole drop. Its middle lies too
     high for a long training: noise is forgiven for a few steps and not for many, and a fast sweep
-    passes its best rates before they show.
+    passes its best rates before they show. In a flat, all rates far enough from its ends are as
+    good: the one nearest to the usual rate, or else the lowest.
     """
-    near = reading.falls_by(0.8)
-    middle = 0.5 * (near + min(reading.rises_by(0.2), near + BASIN_WIDTH))
+    near, far = reading.falls_by(0.8), reading.rises_by(0.2)
+    margin = 0.5 * min(far - near, BASIN_WIDTH)
+    middle = float(np.fmin(np.fmax(usual + BELOW_BASIN, near + margin), far - margin))
     noise = NOISE_WEIGHT * float(np.clip(reading.roughness - 0.1, 0.0, 0.4))
-    haste = HASTE_WEIGHT * max(0.0, float(np.log10(REFERENCE_DENSITY / reading.density)))
+    haste = _haste(reading)
     centre = middle - BELOW_BASIN - noise - haste
     return Estimate(centre, centre + PEAK_ABOVE, 0.35 + 0.5 * haste + 0.3 * noise)
 
 
-def _from_divergence(reading: Reading, optimizer: str | None) -> Estimate:
-    """A fixed distance below divergence, for losses that never fell while the rate rose."""
-    edge = reading.end - DETECTION_LAG / reading.density
-    centre = float(np.fmin(edge, reading.onset)) - BELOW_DIVERGENCE
-    if optimizer in USUAL:
-        centre = min(centre, USUAL[optimizer][0])
-    return Estimate(centre, centre + 0.25, 0.6)
+def _from_divergence(reading: Reading, highest: float) -> Estimate:
+    """A fixed distance below divergence, for losses that hardly fell while the rate rose."""
+    edge = float(np.fmin(reading.end - DETECTION_LAG / reading.density, reading.onset))
+    centre = min(edge - BELOW_DIVERGENCE - _haste(reading), highest)
+    return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6)
 
 
-def _shrink(guess: Estimate, optimizer: str | None) -> Estimate:
+def _haste(reading: Reading) -> float:
+    """Decades by which everything shows too late in a sweep this fast."""
+    return HASTE_WEIGHT * max(0.0, float(np.log10(REFERENCE_DENSITY / reading.density)))
+
+
+def _mix(one: Estimate, other: Estimate, share: float) -> Estimate:
+    """`share` of the other, the rest of the one."""
+    return Estimate(
+        one.centre + share * (other.centre - one.centre),
+        one.peak + share * (other.peak - one.peak),
+        one.sd + share * (other.sd - one.sd),
+    )
+
+
+def _shrink(guess: Estimate, usual: float, spread: float) -> Estimate:
     """Pull a guess to the optimizer's usual rate by precision, and less the farther it lies."""
-    if optimizer not in USUAL:
+    if spread == inf:
         return guess
-    usual, spread = USUAL[optimizer]
     total = guess.sd**2 + spread**2
     distance = guess.centre - usual
     weight = guess.sd**2 / total * float(np.exp(-0.25 * distance**2 / total))

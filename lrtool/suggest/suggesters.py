@@ -8,7 +8,7 @@ import numpy as np
 
 from lrtool._check import one_of
 from lrtool.curve import LossCurve
-from lrtool.suggest.auto import DESCENT, Estimate, combine
+from lrtool.suggest.auto import DESCENT, SHALLOW, Estimate, combine
 from lrtool.suggest.reading import FEWEST, Reading, read
 from lrtool.suggest.rules import RULES
 from lrtool.suggest.suggestion import Suggestion
@@ -133,6 +133,11 @@ def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
     if reading.signal < _CLEAR:
         return Status.NOISY, (
             f"{fell}, {reading.signal:.1f} times its noise: more steps or larger batches would help"
+        )
+    if reading.roughness > SHALLOW:
+        return Status.NOISY, (
+            f"{fell}, which a single loss's noise of {reading.sigma:.2g} almost hides, so that it "
+            "may be a plateau only: more steps or larger batches would help"
         )
     if (between := reading.pause) is not None:
         return Status.BIMODAL, (
