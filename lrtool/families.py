@@ -39,6 +39,11 @@ class Family:
         """The range test of the member to take."""
         return None if self.best is None else self.results[self.best]
 
+    @property
+    def choice(self) -> str:
+        """What to take and why, as a sentence."""
+        return self.reason if self.best is None else f"take {self.reason}"
+
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Header and rows, one a value; the one to take is marked by a star."""
         header = [self.setting, "lr", "80% interval", "max_lr", "lowest loss", "status"]
@@ -77,7 +82,7 @@ class Family:
 
     def __str__(self) -> str:
         reasons = [f"{name}: {one.suggestion.reason}" for name, one in self._named().items()]
-        return "\n".join([f"take {self.reason}", "", columns(*self.table()), "", *reasons])
+        return "\n".join([self.choice, "", columns(*self.table()), "", *reasons])
 
     def _named(self) -> dict[str, RangeTestResult]:
         return {f"{self.setting} {value}": result for value, result in self.results.items()}

@@ -135,14 +135,21 @@ class RangeTestResult:
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, *, compare: bool = False) -> "Axes":
         """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing.
 
         Where parameter groups were swept one by one, their curves are overlaid instead.
+
+        Args:
+            ax: where to draw; None makes a new figure.
+            compare: mark every suggester's rate too.
         """
         from lrtool.plotting import plot_range_test, plot_range_tests
 
-        return plot_range_tests(self.groups, ax=ax) if self.groups else plot_range_test(self, ax=ax)
+        if self.groups:
+            return plot_range_tests(self.groups, ax=ax)
+        others = self.compare().suggestions if compare else None
+        return plot_range_test(self, ax=ax, suggestions=others)
 
     def report(self, path: str | Path) -> Path:
         """Write one self-contained HTML page; its folder must exist."""

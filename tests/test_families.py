@@ -51,6 +51,7 @@ def test_a_member_without_a_pick_is_shown_and_never_taken() -> None:
     assert "SGD: the loss fell by" in str(chosen)
     nothing = family("optimizer", {"SGD": flat})
     assert nothing.best is None
+    assert str(nothing).startswith("no range test has a pick")
     assert nothing.result is None
 
 

@@ -115,6 +115,9 @@ def _range_test(commands: Any) -> None:
         "--repeats", type=int, default=1, metavar="N", help="passes to pool against noise (1)"
     )
     parser.add_argument("--suggester", default="auto", metavar="NAME", help="pick rule (auto)")
+    parser.add_argument(
+        "--per-group", action="store_true", help="measure a rate for each parameter group"
+    )
     families = parser.add_argument_group(
         "compare values of one setting", "a range test a value, from the same weights and data"
     )

@@ -14,7 +14,7 @@ from lrtool.result import RangeTestResult
 if TYPE_CHECKING:
     from lrtool.families import Family
 
-__all__ = ["run", "show_family", "show_result"]
+__all__ = ["run", "show_result"]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if isinstance(found, RangeTestResult):
         show_result(found)
     else:
-        show_family(found)
+        _show_family(found)
     if out is not None:
         show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
 
@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
 def show_result(result: RangeTestResult) -> None:
     """Print a range test: the curve in characters, the rates in a table, why."""
     from lrtool.plotting import text_range_test
+    from lrtool.report.fragments import group_table
 
     show(text_range_test(result, width=width(), ascii_only=ascii_only()))
     show()
@@ -58,17 +59,27 @@ def show_result(result: RangeTestResult) -> None:
           result.num_steps)],
     )  # fmt: skip
     show(f"\n{strong(suggestion.method)}: {suggestion.reason}")
-    for note in (*result.not_restored, *result.diagnosis):
+    if result.groups:
+        show()
+        show_table(*group_table(result))
+    for note in _notes(result):
         show(f"note: {note}")
 
 
-def show_family(found: "Family") -> None:
+def _show_family(found: "Family") -> None:
     """Print range tests side by side: which to take, the rates of each in a table, why."""
-    show(f"take {strong(found.reason)}\n")
+    show(f"{strong(found.choice)}\n")
     show_table(*found.table())
     show()
     for value, result in found.results.items():
         show(f"{value}: {result.suggestion.reason}")
+    members = found.results.values()
+    for note in dict.fromkeys(note for one in members for note in _notes(one)):
+        show(f"note: {note}")
+
+
+def _notes(result: RangeTestResult) -> tuple[str, ...]:
+    return (*result.not_restored, *result.diagnosis)
 
 
 def _write(found: "RangeTestResult | Family", folder: Path, seed: int) -> None:
@@ -97,6 +108,7 @@ def _measure(
         "repeats": arguments.repeats, "suggester": arguments.suggester,
         "weight_decay": arguments.weight_decay, "momentum": arguments.momentum,
         "batch_size": arguments.batch_size, "optimizer": arguments.optimizer,
+        "per_group": arguments.per_group or None,
     }  # fmt: skip
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     seed_all(arguments.seed)

@@ -1,5 +1,6 @@
 """What every picture needs: sizes that follow the Axes, axes in decades, text that stays text."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from lrtool.plotting.style import ink
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from lrtool.curve import FloatArray
@@ -37,11 +39,28 @@ def fit_text(ax: "Axes") -> None:
     ax.title.set_fontsize(8)
 
 
-def legend(ax: "Axes", loc: Literal["best", "lower left"] = "best") -> None:
-    """A legend in the house style, also on Axes made elsewhere; none where there is no room."""
-    handles, _ = ax.get_legend_handles_labels()
-    if handles and width_inches(ax) > 4.4:
-        ax.legend(loc=loc, frameon=False, fontsize=8.5, labelcolor=ink(ax).text)
+def legend(
+    ax: "Axes",
+    loc: Literal["best", "lower left", "upper left"] = "best",
+    handles: "Sequence[Artist] | None" = None,
+) -> None:
+    """A legend in the house style, also on Axes made elsewhere; none where there is no room.
+
+    Args:
+        ax: where; a legend it has already stays.
+        loc: which corner.
+        handles: what to list; by default all that has a label.
+    """
+    listed = ax.get_legend_handles_labels()[0] if handles is None else handles
+    if not listed or width_inches(ax) <= 4.4:
+        return
+    before = ax.get_legend()
+    columns = 2 if loc == "upper left" and len(listed) > 3 else 1  # above a curve: wide, flat
+    ax.legend(
+        handles=listed, loc=loc, frameon=False, fontsize=8.5, labelcolor=ink(ax).text, ncols=columns
+    )
+    if before is not None:
+        ax.add_artist(before)
 
 
 def log_rate_axis(ax: "Axes", low: float, high: float, *, which: str = "x") -> None:

@@ -1,7 +1,7 @@
 """The range test as a picture: losses over log LR, smoothed curve, slope, marked rates."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["plot_range_test", "plot_range_tests", "plot_slope", "plot_suggestions"]
 
 
-def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = None) -> "Axes":
+# Beside colours, which a printer may not have: line styles and marks, each its own for 7 lines.
+_DASHES = ("-", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (9, 4)),
+           (0, (3, 1, 1, 1, 1, 1)))  # fmt: skip
+_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def plot_range_test(
+    result: "RangeTestResult | LossCurve",
+    ax: "Axes | None" = None,
+    *,
+    suggestions: "Mapping[str, Suggestion] | None" = None,
+) -> "Axes":
     """Draw a range test: raw losses, the smoothed curve, and the rates read off it.
 
     Losses far above the start are drawn as arrows on the upper edge, so that the divergence does
@@ -29,6 +40,8 @@ def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = N
     Args:
         result: a finished range test, or a bare LossCurve (drawn without marks).
         ax: where to draw; None makes a new figure.
+        suggestions: name -> another suggestion to mark on the curve, as in
+            `result.compare().suggestions`.
 
     Returns:
         The Axes.
@@ -46,6 +59,8 @@ def plot_range_test(result: "RangeTestResult | LossCurve", ax: "Axes | None" = N
     ax.set_xlabel("learning rate")
     ax.set_ylabel("training loss")
     legend(ax, loc="lower left")
+    if suggestions:
+        legend(ax, "upper left", _mark_suggestions(ax, curve, suggestions, palette))
     fit_text(ax)
     return ax
 
@@ -115,7 +130,7 @@ def plot_suggestions(suggestions: "Mapping[str, Suggestion]", ax: "Axes | None" 
 
 
 def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None" = None) -> "Axes":
-    """Overlay several range tests: one smoothed curve each, its rate a dot on it.
+    """Overlay several range tests: one smoothed curve each, its rate a mark on it.
 
     Args:
         results: name to finished range test; those without a finite loss are left out.
@@ -130,24 +145,47 @@ def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None"
     if not shown:
         return _nothing(ax, palette, "no range test to draw")
     lows, highs = [], []
+    handles: list[Any] = []
     for index, (name, result) in enumerate(shown.items()):
-        colour = palette.series[index % len(palette.series)]
-        lr, loss = line(result.curve)
-        low, high = window(result.curve, loss)
+        look = _look(index, palette)
+        low, high = window(result.curve, line(result.curve)[1])
         lows.append(low)
         highs.append(high)
-        ax.plot(*gapped(result.curve), color=colour, label=plain(name))
-        if result.suggestion.has_pick:
-            at = float(np.interp(np.log(result.lr), np.log(lr), loss))
-            ax.plot(result.lr, at, "o", color=colour, markersize=6)
+        ax.plot(*gapped(result.curve), color=look["color"], linestyle=look["linestyle"],
+                label=plain(name))  # fmt: skip
+        picked = result.suggestion.has_pick
+        if picked:
+            ax.plot(
+                result.lr, _height(result.curve, result.lr), color=look["color"],
+                marker=look["marker"], markeredgecolor=palette.paper, markersize=8, zorder=3,
+            )  # fmt: skip
+        handles += ax.plot(
+            [], [], **{**look, "marker": look["marker"] if picked else ""},
+            label=f"{plain(name)}: lr {result.lr:.2g}" if picked else f"{plain(name)}: no pick",
+        )  # fmt: skip
     ax.set_ylim(min(lows), max(highs))
     rates = [rate for one in shown.values() for rate in (one.curve.lr.min(), one.curve.lr.max())]
     log_rate_axis(ax, float(min(rates)), float(max(rates)))
     ax.set_xlabel("learning rate")
     ax.set_ylabel("training loss")
-    legend(ax, loc="lower left")
+    legend(ax, "lower left", handles)
     fit_text(ax)
     return ax
+
+
+def _look(index: int, palette: Palette) -> dict[str, Any]:
+    """How the line number `index` is told from the others, in black and white too."""
+    return {
+        "color": palette.series[index % len(palette.series)],
+        "linestyle": _DASHES[index % len(_DASHES)],
+        "marker": _MARKS[index % len(_MARKS)],
+    }
+
+
+def _height(curve: LossCurve, rate: float) -> float:
+    """The smoothed loss at `rate`."""
+    lr, loss = line(curve)
+    return float(np.interp(np.log(rate), np.log(lr), loss))
 
 
 def _slope(lr: FloatArray, loss: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -201,6 +239,23 @@ def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:
             xytext=(4, 0), textcoords="offset points", color=palette.text, fontsize=8.5,
             bbox={"boxstyle": "round,pad=0.15", "fc": palette.paper, "ec": "none", "alpha": 0.8},
         )  # fmt: skip
+
+
+def _mark_suggestions(
+    ax: "Axes", curve: LossCurve, suggestions: "Mapping[str, Suggestion]", palette: Palette
+) -> list[Any]:
+    """A mark of its own for each on the smoothed curve; what a legend lists."""
+    handles = []
+    for index, (name, found) in enumerate(suggestions.items()):
+        if found.has_pick:
+            look: dict[str, Any] = {
+                "marker": _MARKS[index % len(_MARKS)], "linestyle": "none", "markersize": 7,
+                "markerfacecolor": palette.paper, "markeredgecolor": palette.text,
+                "markeredgewidth": 1.4, "zorder": 4,
+            }  # fmt: skip
+            ax.plot(found.lr, _height(curve, found.lr), **look)
+            handles += ax.plot([], [], label=f"{plain(name)} {found.lr:.2g}", **look)
+    return handles
 
 
 def _mark_divergence(ax: "Axes", curve: LossCurve, palette: Palette) -> None:

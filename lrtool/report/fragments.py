@@ -58,7 +58,7 @@ def family_html(family: "Family") -> str:
         f"<p>{text(value)}: {text(result.suggestion.reason)}</p>"
         for value, result in family.results.items()
     )
-    chosen = f"<p>take {text(family.reason)}</p>"
+    chosen = f"<p>{text(family.choice)}</p>"
     return f"<div>{drawn}{chosen}{table(*family.table())}{reasons}</div>"
 
 

@@ -77,7 +77,7 @@ def family_sections(family: "Family") -> list[Section]:
     def draw(figure: "Figure") -> None:
         family.plot(figure.subplots())
 
-    html = f"<p>take {text(family.reason)}</p>" + _figure(
+    html = f"<p>{text(family.choice)}</p>" + _figure(
         draw, f"Loss over learning rate by {family.setting}", (8.6, 4.6)
     )
     together = Section(f"Range tests by {family.setting}", html + table(*family.table()))

@@ -24,6 +24,7 @@ CASES = {
     "unknown suggester": ("range-test", GOOD, "--suggester", "steepestt"),
     "unknown accelerator": ("range-test", GOOD, "--accelerator", "warp"),
     "two settings to compare": ("range-test", GOOD, "--momentum", "0", "--optimizer", "adam"),
+    "one parameter group": ("range-test", GOOD, "--per-group"),
     "a list that is none": ("range-test", GOOD, "--momentum", "0.9;0.95"),
     "unknown optimizer to compare": ("range-test", GOOD, "--optimizer", "sgdm,adamm"),
     "optimizer without a rate": ("range-test", GOOD, "--optimizer", "prodigy"),

@@ -71,11 +71,21 @@ def test_range_tests_side_by_side_are_printed_and_written(
 ) -> None:
     main(["range-test", target, *SIDE_BY_SIDE, "--weight-decay", "0,1e-2", "--out", "side"])
     shown = capsys.readouterr().out
-    assert shown.startswith("take ")
+    assert shown.startswith("no range test has a pick")  # in so few steps
     assert "80% interval" in shown
+    assert "0.01: the loss fell by" in shown
     kept = json.loads((tmp_path / "side" / "range_test.json").read_text())
     assert list(kept["results"]) == ["0.0", "0.01"]
     assert {path.suffix for path in (tmp_path / "side").iterdir()} == {".json", ".png", ".html"}
+
+
+def test_range_test_of_each_parameter_group(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["range-test", f"{target}_grouped", *SIDE_BY_SIDE, "--per-group"])
+    shown = capsys.readouterr().out
+    assert "parameter group" in shown
+    assert shown.index("body ") < shown.index("head ")
 
 
 def test_range_test_is_the_same_again(target: str, capsys: pytest.CaptureFixture[str]) -> None:

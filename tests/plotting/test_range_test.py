@@ -207,11 +207,42 @@ def test_several_range_tests_one_line_and_one_dot_each() -> None:
     ax = an_ax()
     assert plot_range_tests({"one": a_result(), "cut": cut, "$two$": no_pick()}, ax) is ax
     drawn(ax)
-    named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    named = [line for line in ax.lines if str(line.get_label()) in {"one", "cut", r"\$two\$"}]
     assert len(named) == 3
-    dots = [float(np.ravel(line.get_xdata())[0]) for line in ax.lines if line.get_marker() == "o"]
-    assert dots == [a_result().lr, cut.lr]
+    listed = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert listed == ["one: lr 0.001", "cut: lr 0.001", r"\$two\$: no pick"]
+    picks = [
+        float(np.ravel(line.get_xdata())[0]) for line in ax.lines if np.size(line.get_xdata()) == 1
+    ]
+    assert picks == [a_result().lr, cut.lr]
     steps = np.diff(np.asarray(named[1].get_ydata(), dtype=float))
     assert np.isnan(steps).sum() == 4  # two gaps
     assert np.nanmax(np.abs(steps)) < 1e-6
     drawn(plot_range_tests({"nothing": nothing_finite()}, an_ax()))
+
+
+def test_overlaid_range_tests_are_told_apart_without_colour() -> None:
+    ax = plot_range_tests({str(index): a_result() for index in range(7)}, an_ax())
+    drawn(ax)
+    handles = ax.get_legend().legend_handles  # type: ignore[union-attr]
+    lines = {str(line._dash_pattern) for line in handles}  # type: ignore[union-attr]
+    assert len(lines) == 7
+    assert len({line.get_marker() for line in handles}) == 7  # type: ignore[union-attr]
+
+
+def test_several_suggesters_are_marked_on_the_curve_each_with_its_own_mark() -> None:
+    result = a_result()
+    table = result.compare()
+    ax = result.plot(an_ax(), compare=True)
+    drawn(ax)
+    marks = [line for line in ax.lines if np.size(line.get_xdata()) == 1]
+    rates = [float(np.ravel(line.get_xdata())[0]) for line in marks]
+    assert rates == [one.lr for one in table.suggestions.values() if one.has_pick]
+    assert len({line.get_marker() for line in marks}) == len(marks) > 3
+    heights = np.interp(np.log(rates), np.log(result.curve.lr), result.curve.smoothed)
+    assert [float(np.ravel(line.get_ydata())[0]) for line in marks] == pytest.approx(heights)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert [text.split()[0] for text in texts] == list(table.suggestions)
+    assert not [
+        line for line in plot_range_test(result, an_ax()).lines if np.size(line.get_xdata()) == 1
+    ]

@@ -8,6 +8,16 @@ from support.tiny import TinyModel, tiny_loader
 def make():
     return TinyModel, (tiny_loader(), tiny_loader(16))
 
+def make_grouped():
+    return Grouped, tiny_loader()
+
+class Grouped(TinyModel):
+    def configure_optimizers(self):
+        from torch.optim import SGD
+        groups = [{"params": self.net[:3].parameters(), "name": "body"},
+                  {"params": self.net[3:].parameters(), "name": "head"}]
+        return SGD(groups, lr=0.01)
+
 def not_a_pair():
     return TinyModel()
 
