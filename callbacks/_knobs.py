@@ -10,7 +10,7 @@ from lrtool.callbacks._new_model import new_model
 from lrtool.errors import UnsupportedError
 from lrtool.search.measured import Knobs
 
-__all__ = ["knobs_of"]
+__all__ = ["knobs_of", "only_optimizer"]
 
 
 def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
@@ -20,11 +20,7 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
         ArgumentError: when `model_fn` does not make a LightningModule.
         UnsupportedError: when the module does not configure exactly one optimizer.
     """
-    model = new_model(model_fn)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
-        configured = model.configure_optimizers()
-    optimizer = _only(configured)
+    optimizer = only_optimizer(new_model(model_fn))
     momentum = param_groups.get(optimizer, "momentum")
     group, can = optimizer.param_groups[0], optimizers.capabilities_of(optimizer)
     known = {} if can.momentum_prior is None else {"momentum_prior": can.momentum_prior}
@@ -38,6 +34,17 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
         weight_decay_prior=can.weight_decay_prior,
         **known,
     )
+
+
+def only_optimizer(model: LightningModule) -> Any:
+    """The optimizer that a model configures, before it has a Trainer.
+
+    Raises:
+        UnsupportedError: when there is not exactly one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
+        return _only(model.configure_optimizers())
 
 
 def _only(configured: Any) -> Any:

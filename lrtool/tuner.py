@@ -1,6 +1,7 @@
 """The one-line entry points, on top of everything."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -156,8 +157,10 @@ def tune(
         pruner: "none" (default), "median", "rungs" (a ninth, a third, all of the steps, each a
             whole schedule, the best third going on), or a pruner of Optuna's.
         seed: makes a search with one worker identical; every trial starts from it.
-        range_test: a measurement to use; None measures once a study; False measures nothing, and
-            without `priors` the sampler then searches wide bounds (LR 1e-7 to 10) unaided.
+        range_test: a measurement to use; None measures once a study, or with a seed takes over what
+            another study of the storage measured of the same model, data, optimizer and batch size;
+            False measures nothing, and without `priors` the sampler then searches wide bounds (LR
+            1e-7 to 10) unaided.
         priors: beliefs that replace the measured ones, for example
             `{"max_lr": LogNormal(1e-3, factor=3), "weight_decay": 0.01}`; a number fixes, and a
             `Family` that `range_test` measured over momenta or weight decays is a belief in its
@@ -177,6 +180,7 @@ def tune(
     from lrtool.search.search import search
 
     folder = Path("lrtool-tune" if out_dir is None else out_dir)
+    place = folder / "study.journal" if storage is None else storage
     objective = build_objective(
         model_fn,
         data,
@@ -193,12 +197,12 @@ def tune(
         objective,
         lambda: define(
             _knobs(model_fn, seed),
-            lambda: _measured(model_fn, data, trainer_kwargs, seed, progress_bar),
+            lambda: _measured(model_fn, data, trainer_kwargs, seed, progress_bar, place),
             range_test=range_test,
             schedules=schedules,
             priors=priors,
         ),
-        storage=folder / "study.journal" if storage is None else storage,
+        storage=place,
         study_name=study_name or "tune",
         n_trials=n_trials,
         monitor=monitor,
@@ -231,14 +235,23 @@ def _measured(
     trainer_kwargs: Mapping[str, Any] | None,
     seed: int | None,
     progress_bar: bool,
+    storage: "StorageLike",
 ) -> RangeTestResult:
-    """The study's one range test, on a model of its own."""
+    """The study's one range test, on a model of its own; or that of a study of the very same."""
     from lrtool._quiet import quiet
+    from lrtool.callbacks._fingerprint import fingerprint_of
     from lrtool.callbacks._new_model import seeded
     from lrtool.callbacks._terminal_bar import TerminalBar
+    from lrtool.search.reuse import FINGERPRINT, measured_before
 
     not_for_sweeps = {"callbacks", "max_epochs", "max_steps", "logger", "enable_progress_bar"}
     kwargs = {k: v for k, v in (trainer_kwargs or {}).items() if k not in not_for_sweeps}
+    # Without a seed no two measurements are of the same weights.
+    mark = None if seed is None else fingerprint_of(model_fn, data, seed, kwargs)
+    known = None if mark is None else measured_before(storage, mark)
+    if known is not None:
+        return known
     kwargs["callbacks"] = [TerminalBar()] if progress_bar else []
     with seeded(seed), quiet():
-        return range_test(model_fn(), data() if callable(data) else data, trainer_kwargs=kwargs)
+        found = range_test(model_fn(), data() if callable(data) else data, trainer_kwargs=kwargs)
+    return replace(found, context={**found.context, FINGERPRINT: mark}) if mark else found
