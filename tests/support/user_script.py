@@ -86,5 +86,12 @@ print(best, tuned.best_params["max_lr"], tuned.trials[0]["value"], tuned.snippet
 print(tuned.study.best_trial.number)
 page: Path = tuned.report("x.html")
 print(lrtool.range_family(Model(), data, weight_decay=[0.0, 1e-4]))
+for found in (
+    lrtool.range_test(Model(), data, momentum=[0.8, 0.9]),
+    lrtool.range_test(Model(), data, optimizer=["sgdm", "adamw"], num_steps=50),
+    lrtool.range_test(Model(), data, batch_size=[4, 8]),
+):
+    print(found, found.best, found.reason, found.plot().get_title())
+by_group: dict[str, float] = lrtool.range_test(Model(), data, per_group=True).group_lr
 print(lrtool.compare_optimizers(Model, (data, data), ("sgdm", "adamw"), max_steps=100))
 write_report("p.html", [range_test_section(result), environment_section()], title="T")
