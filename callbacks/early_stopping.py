@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_unkeepable
 from lrtool.callbacks._cycle_snapshots import CycleSnapshots
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodules
-from lrtool.callbacks._monitored import Monitored
 from lrtool.callbacks._stop_request import StopRequest
 from lrtool.callbacks._stopping_clock import Clock, min_length_met
+from lrtool.callbacks._stopping_feed import Feed
 from lrtool.callbacks._stopping_findings import StoppingFindings
 from lrtool.callbacks._stopping_log import log_info
 from lrtool.callbacks._stopping_rules import (
@@ -182,10 +182,14 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start with fresh eyes on the metrics."""
         if stage == "fit":
-            self._metrics = Monitored()
             self._clock = Clock(self.schedule_aware)
-            self._of_validation: set[str] = set()
-            self._validated = False
+            self._feed = Feed(
+                self._names,
+                self._train_monitor,
+                self._check_on_train_epoch_end,
+                self.every_n_train_steps,
+                self.strict,
+            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the last training, unless this one continues it; a stopped one stays stopped."""
@@ -223,8 +227,7 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
             self._clock.demand_cycles(trainer)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        if self.every_n_train_steps is not None:
-            self._on_step(trainer, pl_module)
+        self._check(trainer, pl_module, self._feed.after_step(trainer, self._at.step))
         if self._clock.at_cycle_end(trainer) and self._at.step != trainer.global_step:
             self._on_cycle_end(trainer)
         self._carry_out(trainer)
@@ -232,29 +235,18 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell apart what this validation will log."""
         if self._active(trainer):
-            self._metrics.mark(trainer, self._names)
+            self._feed.before_validation(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the metrics that this validation logged."""
-        if not self._active(trainer):
-            return
-        self._validated = True
-        if self._check_on_train_epoch_end or self._train_monitor or self.every_n_train_steps:
-            return
-        rare = trainer.val_check_interval != 1.0 or trainer.check_val_every_n_epoch != 1
-        values = self._take(trainer, self._names, demand=rare or self._only_validation)
-        self._of_validation.update(values)
-        self._check(trainer, pl_module, values)
+        if self._active(trainer):
+            self._check(trainer, pl_module, self._feed.after_validation(trainer))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the metrics that no validation logs."""
-        if not self._active(trainer):
-            return
-        if not self._only_validation and not self.every_n_train_steps:
-            names = [name for name in self._names if name not in self._of_validation]
-            seen_all = self._validated or not trainer.enable_validation
-            self._check(trainer, pl_module, self._take(trainer, names, demand=seen_all))
-        self._carry_out(trainer)
+        if self._active(trainer):
+            self._check(trainer, pl_module, self._feed.after_epoch(trainer))
+            self._carry_out(trainer)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give back the best weights: the last hook, after every checkpoint was written."""
@@ -287,14 +279,6 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
 
     # -- one check ---------------------------------------------------------------------------
 
-    def _take(self, trainer: Trainer, names: Sequence[str], *, demand: bool) -> dict[str, float]:
-        """The new values, the same on every rank."""
-        taken = {name: self._metrics.take(trainer, name) for name in names}
-        values = {name: value for name, value in taken.items() if value is not None}
-        if demand and self.strict:
-            self._metrics.demand(trainer, names)
-        return values
-
     def _check(
         self, trainer: Trainer, pl_module: LightningModule, values: dict[str, float]
     ) -> None:
@@ -302,10 +286,8 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         if not values:
             return
         self._at, self._phase = self._clock.moment(trainer), self._phase_now(trainer)
-        train = None
-        if self._train_monitor is not None:
-            train = self._metrics.take(trainer, self._train_monitor)
         in_order = [values.get(name) for name in self._names]
+        train = self._feed.train_value(trainer)
         self._states, self._decision = self._panel.update(
             self._states, in_order, self._at, self._phase, train
         )
@@ -319,22 +301,6 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
             self._snapshots.offer(pl_module, self._at.cycle, value, self._at.step)
         self._carry_out(trainer)
 
-    def _on_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Collect the training metrics of this batch; judge their means every n steps."""
-        for name in self._names:
-            self._metrics.add(trainer, name)
-        assert self.every_n_train_steps is not None
-        if (
-            trainer.global_step // self.every_n_train_steps
-            == self._at.step // self.every_n_train_steps
-        ):
-            return
-        means = {name: self._metrics.take_mean(trainer, name) for name in self._names}
-        values = {name: mean for name, mean in means.items() if mean is not None}
-        if self.strict:
-            self._metrics.demand(trainer, self._names)
-        self._check(trainer, pl_module, values)
-
     def _on_cycle_end(self, trainer: Trainer) -> None:
         """Judge the cycle that ends with this step by its checks so far.
 
@@ -342,7 +308,7 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         and that check can still withdraw it. A metric of whole epochs gets no such chance, unless
         the epoch ends here too.
         """
-        of_epochs = not (self._of_validation or self._only_validation or self.every_n_train_steps)
+        of_epochs = self._feed.of_epochs
         if of_epochs and trainer.is_last_batch:
             return
         self._at, self._phase = self._clock.moment(trainer), Phase.JUDGE
@@ -372,10 +338,6 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
                 self._request.make(trainer, self._decision)
 
     # -- small things --------------------------------------------------------------------------
-
-    @property
-    def _only_validation(self) -> bool:
-        return self._check_on_train_epoch_end is False
 
     @property
     def _train_monitor(self) -> str | None:
