@@ -2,7 +2,8 @@
 
 from lrtool.stopping.panel import Panel, States
 from lrtool.stopping.prechelt import Criterion, GeneralizationLoss, ProgressQuotient, UpStrips
-from lrtool.stopping.rule import StoppingRule, StoppingState
+from lrtool.stopping.rule import StoppingRule
+from lrtool.stopping.state import StoppingState
 from lrtool.stopping.vocabulary import CONTINUE, Decision, Moment, Phase, StoppingReason
 
 __all__ = [

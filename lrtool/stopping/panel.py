@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from lrtool._check import one_of, require
-from lrtool.stopping.rule import StoppingRule, StoppingState
+from lrtool.stopping.rule import StoppingRule
+from lrtool.stopping.state import StoppingState
 from lrtool.stopping.vocabulary import CONTINUE, Decision, Moment, Phase, StoppingReason
 
 __all__ = ["Panel", "States"]
