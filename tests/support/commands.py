@@ -11,7 +11,7 @@ from lrtool.cli.parser import build_parser
 __all__ = ["check_command"]
 
 ROOT = Path(__file__).parents[2]
-_FREE = {"cd", "git", "python", "python3", ".", "source", "createdb", "export"}
+_FREE = {"cd", "git", "python", "python3", ".", "source", "createdb", "export", "optuna-dashboard"}
 
 
 def check_command(line: str) -> None:
