@@ -10,8 +10,8 @@ from lrtool.search.prior import AnyPrior, Prior
 __all__ = ["Outcome", "Verdict", "inspect_prior"]
 
 _EARLIEST = 5  # outcomes before anything is concluded
-_FAR = 3.0  # scales from the centre beyond which the prior did not expect the best
-_DISTANCE = 0.8  # and at least this far in units of the coordinate (decades)
+_FAR = 2.0  # scales from the centre beyond which the prior did not expect the best
+_DISTANCE = 1.0  # and at least this far in units of the coordinate (decades)
 _SHARE = 0.25  # the best quarter of the outcomes decides
 
 
@@ -47,7 +47,7 @@ def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Ve
     """Judge one prior by where the best trials lie.
 
     The prior misleads when the best quarter of the outcomes all lie on one side of its centre, and
-    the median of them more than three of its widths and 0.8 units of its coordinate away.
+    the median of them more than two of its widths and one unit of its coordinate away.
 
     Args:
         name: the parameter.

@@ -86,7 +86,8 @@ class PriorSampler(BaseSampler):
         seed: makes runs with one worker identical.
         pick: trial 0, name -> value; each prior's centre by default.
         explore: the parameter in which to step out when the best trial is the outermost one.
-        sensitive: parameters expected to matter most; "pibo" begins with shorter lengths for them.
+        sensitive: parameters expected to matter most: "pibo" begins with shorter lengths for them,
+            and the guard judges them alone; all of them by default.
         n_design: trials before the base sampler takes over, the pick included;
             by default 3 for "pibo" and
             "priorband", else max(4, 2 x parameters).
@@ -133,7 +134,7 @@ class PriorSampler(BaseSampler):
         default = 3 if self._own else max(4, 2 * len(self._priors))
         self._n_design = default if n_design is None else n_design
         self._explore = explore
-        self._sensitive = tuple(sensitive)
+        self._sensitive = tuple(name for name in sensitive if name in self._priors)
         integer(1, n_design=self._n_design)
         self._beta = beta
         self._n_candidates = n_candidates
@@ -251,10 +252,10 @@ class PriorSampler(BaseSampler):
     def _judged(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, AnyPrior], list[Verdict]]:
         """The priors, those that mislead widened, and the findings."""
         priors, verdicts = dict(self._priors), []
-        for name, prior in self._priors.items():
-            verdict = inspect_prior(name, prior, outcomes)
+        for name in self._sensitive or self._priors:
+            verdict = inspect_prior(name, priors[name], outcomes)
             if verdict.misleading:
-                priors[name] = prior.widened(3.0)
+                priors[name] = priors[name].widened(3.0)
                 verdicts.append(verdict)
         return priors, verdicts
 

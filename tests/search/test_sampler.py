@@ -149,6 +149,62 @@ def test_stepping_out_grows_and_stops_inside() -> None:
     assert step_out(prior, outcomes((-0.3, 3.0), (0.0, 1.0), (0.3, 2.0)), "lr") is None
 
 
+def test_first_trials_move_the_explored_parameter_alone() -> None:
+    wd = PRIORS["wd"]
+    assert isinstance(wd, Prior)
+    for explore, narrow in (("lr", True), (None, False)):
+        shares = [
+            [
+                wd.cdf(trial.params["wd"])
+                for trial in run(bowl(0.0), 3, explore=explore, seed=seed).trials[1:]
+            ]
+            for seed in range(6)
+        ]
+        spread = np.abs(np.array(shares) - 0.5).max()
+        assert (spread <= 0.075) == narrow
+    lr = [run(bowl(0.0), 3, seed=seed).trials[1].params["lr"] for seed in range(20)]
+    assert np.std(lr) > PRIORS["lr"].scale / 2  # type: ignore[union-attr]
+
+
+def test_knowing_what_matters_finds_it_sooner() -> None:
+    """A valley that is narrow in one parameter, with the others next to irrelevant."""
+
+    def valley(p: dict[str, Any]) -> float:
+        return float(min((p["lr"] - 0.8) ** 2, 0.5) + 0.001 * p["wd"] ** 2)
+
+    best = {
+        name: np.median(
+            [run(valley, 9, seed=seed, sensitive=(name,)).best_value for seed in range(7)]
+        )
+        for name in ("lr", "wd")
+    }
+    assert best["lr"] < 0.5 * best["wd"]
+
+
+def test_where_all_trials_are_alike_the_widest_gap_is_next() -> None:
+    def next_after(*points: tuple[float, float]) -> float | None:
+        return step_out(PRIORS["lr"], [Outcome({"lr": x}, loss) for x, loss in points], "lr")
+
+    alike = [(0.0, 2.301), (-0.2, 2.302), (-0.9, 2.303), (0.2, 2.306)]
+    first = next_after(*alike)
+    assert first == pytest.approx(1.6)  # the middle of 0.2 .. 3
+    second = next_after(*alike, (1.6, 2.3))
+    assert second == pytest.approx(-1.95)  # the middle of -3 .. -0.9
+    # Something trains: an ordinary best, inside what was tried.
+    assert next_after(*alike, (1.6, 2.4), (0.1, 1.9)) is None
+    crowded = [(float(x), 2.3) for x in np.arange(-3, 3.1, 1.0)]
+    assert next_after(*crowded) is None
+
+
+def test_guard_judges_what_matters_where_that_is_known() -> None:
+    def far_in_wd(p: dict[str, Any]) -> float:
+        return float((p["lr"] - 0.1) ** 2 + (p["wd"] - 2.0) ** 2)
+
+    named = run(far_in_wd, 16, sensitive=("lr",))
+    assert "lrtool:prior_guard" not in named.user_attrs
+    assert "wd" in run(far_in_wd, 16).user_attrs["lrtool:prior_guard"]["findings"][0]
+
+
 def test_guard_needs_evidence() -> None:
     prior = PRIORS["lr"]
     far = [Outcome({"lr": 2.0 + 0.1 * k}, 0.1 * k) for k in range(4)]
