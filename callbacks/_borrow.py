@@ -9,7 +9,7 @@ data is walked beside the Trainer's own iterators.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
-from typing import Any
+from typing import Any, Literal
 
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._borrow_step import SweepStep
@@ -64,6 +64,7 @@ def borrowed(
     where: Where = "cpu",
     val_batches: int = 0,
     monitor: str | None = None,
+    mode: Literal["min", "max"] = "min",
 ) -> Iterator[Loan]:
     """Lend `trainer` to a sweep; everything is back when the block ends, however it ends.
 
@@ -74,6 +75,7 @@ def borrowed(
         where: where the copy of the weights and the optimizer state lives, "cpu" or "device".
         val_batches: validation batches to take the loss from; 0 takes the training batches'.
         monitor: with val_batches, the logged metric to read.
+        mode: whether less or more of it is better.
     """
     random_state = RandomState()
     returns = ExitStack()
@@ -93,7 +95,7 @@ def borrowed(
         for owner, name, substitute in _substitutes(trainer):
             returns.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, substitute)
-        validation = ValidationLoss(trainer, val_batches, monitor) if val_batches else None
+        validation = ValidationLoss(trainer, val_batches, monitor, mode) if val_batches else None
         step = SweepStep(trainer, data, optimizer, validation)
         returns.callback(step.close)
         hooks = ["on_train_epoch_start"] if started else ["on_train_start", "on_train_epoch_start"]

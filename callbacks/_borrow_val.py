@@ -24,18 +24,22 @@ class ValidationLoss:
         trainer: a borrowed Trainer.
         num_batches: how many validation batches, from the first on; kept on the device.
         monitor: the logged metric to read; None takes what `validation_step` returns.
+        mode: "max" takes the negative of the metric.
 
     Raises:
         ArgumentError: when the Trainer has no validation data.
     """
 
-    def __init__(self, trainer: Trainer, num_batches: int, monitor: str | None) -> None:
+    def __init__(
+        self, trainer: Trainer, num_batches: int, monitor: str | None, mode: str = "min"
+    ) -> None:
         self._trainer = trainer
         self._loop = trainer.fit_loop.epoch_loop.val_loop
         self._call = submodule(trainer, "trainer.call")
         connector = submodule(trainer, "trainer.connectors.logger_connector.result")
         self._new_results = connector._ResultCollection
         self._monitor = monitor
+        self._sign = -1 if mode == "max" else 1
         self._batches = self._draw(num_batches)
 
     def __call__(self) -> Tensor:
@@ -56,7 +60,7 @@ class ValidationLoss:
                     f"monitor must be a metric that validation_step logs, got {self._monitor!r}; "
                     f"it logs {', '.join(logged) or 'nothing'}"
                 )
-            return torch.as_tensor(logged[self._monitor]).detach()
+            return self._sign * torch.as_tensor(logged[self._monitor]).detach()
         if not all(isinstance(loss, Tensor) for loss in returned):
             raise UnsupportedError(
                 "val_batches= needs a loss from validation_step, which returned none; return it, "

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from lrtool import optimizers, param_groups
-from lrtool._check import integer, one_of
+from lrtool._check import integer, one_of, require
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._borrow import Loan, borrowed
 from lrtool.callbacks._group_sweep import Job, check_groups, combined, group_jobs, silent_groups
@@ -59,6 +59,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             mode, from this many validation batches, always the same; 0 for none.
         monitor: with val_batches, the metric to take, as `validation_step` logs it; None takes the
             loss that `validation_step` returns.
+        mode: whether less ("min") or more ("max") of the monitored metric is better; with "max"
+            the curve shows its negative.
         per_group: measure a rate for each parameter group: sweep it by itself from the same
             weights, the others held at zero, with up to max_steps each. Otherwise all are swept
             together, and keep their ratios.
@@ -96,11 +98,21 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         snapshot: Where = "cpu",
         val_batches: int = 0,
         monitor: str | None = None,
+        mode: Literal["min", "max"] = "min",
         per_group: bool = False,
     ) -> None:
         super().__init__()
         integer(0, "it is an index", optimizer=optimizer)
         integer(0, "0 takes the training batches' loss", val_batches=val_batches)
+        require(
+            monitor is None or val_batches > 0, "val_batches > 0 with a monitor",
+            "it is measured on validation batches", monitor=monitor, val_batches=val_batches,
+        )  # fmt: skip
+        one_of("mode", mode, ("min", "max"))
+        require(
+            mode == "min" or monitor is not None, 'mode="min" without a monitor',
+            "name the metric to maximize", mode=mode,
+        )  # fmt: skip
         one_of("then", then, ("train", "stop"))
         one_of("on_resume", on_resume, ("skip", "run"))
         one_of("snapshot", snapshot, ("cpu", "device"))
@@ -123,6 +135,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.snapshot = snapshot
         self.val_batches = val_batches
         self.monitor = monitor
+        self.mode = mode
         self.per_group = per_group
         self.result: RangeTestResult | None = None
         self._swept_epoch: int | None = None
@@ -189,7 +202,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
     def _run(self, trainer: Trainer, *, started: bool) -> None:
         self.result = None
         jobs = self._jobs(trainer)
-        context = context_of(trainer, self.optimizer)
+        context = {**context_of(trainer, self.optimizer), "loss": self._loss_name()}
         try:
             loan = self._sweep(trainer, jobs, started)
         except KeyboardInterrupt:
@@ -209,6 +222,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         if self.then == "stop":
             self._stop(trainer)
 
+    def _loss_name(self) -> str:
+        """What the curve shows, for its axis."""
+        if self.val_batches == 0:
+            return "training loss"
+        name = self.monitor or "validation loss"
+        return name if self.mode == "min" else f"-{name}"
+
     def _jobs(self, trainer: Trainer) -> list[Job]:
         """What to sweep: all groups together, or one after the other."""
         optimizer = trainer.optimizers[self.optimizer]
@@ -227,6 +247,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
                 where=self.snapshot,
                 val_batches=self.val_batches,
                 monitor=self.monitor,
+                mode=self.mode,
             ) as loan,
         ):
             for job in jobs:

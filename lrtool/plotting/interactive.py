@@ -49,7 +49,7 @@ def interactive_range_test(result: "RangeTestResult", *, theme: "Theme" = "light
     if len(lr):
         figure.update_yaxes(range=window(curve, line(curve)[1]))
     figure.update_xaxes(type="log", title="learning rate", dtick=1, exponentformat="power")
-    figure.update_yaxes(title="training loss", gridcolor=palette.grid)
+    figure.update_yaxes(title=result.context.get("loss", "training loss"), gridcolor=palette.grid)
     figure.update_layout(
         paper_bgcolor=palette.paper, plot_bgcolor=palette.paper, font_color=palette.text,
         xaxis_gridcolor=palette.grid, margin={"l": 50, "r": 20, "t": 40, "b": 50}, height=380,

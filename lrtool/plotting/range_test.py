@@ -1,6 +1,6 @@
 """The range test as a picture: losses over log LR, smoothed curve, slope, marked rates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def plot_range_test(
     _mark_divergence(ax, curve, palette)
     log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
     ax.set_xlabel("learning rate")
-    ax.set_ylabel("training loss")
+    ax.set_ylabel(_loss_name([result]))
     legend(ax, loc="lower left")
     if suggestions:
         legend(ax, "upper left", _mark_suggestions(ax, curve, suggestions, palette))
@@ -167,10 +167,16 @@ def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None"
     rates = [rate for one in shown.values() for rate in (one.curve.lr.min(), one.curve.lr.max())]
     log_rate_axis(ax, float(min(rates)), float(max(rates)))
     ax.set_xlabel("learning rate")
-    ax.set_ylabel("training loss")
+    ax.set_ylabel(_loss_name(shown.values()))
     legend(ax, "lower left", handles)
     fit_text(ax)
     return ax
+
+
+def _loss_name(results: "Iterable[RangeTestResult | LossCurve]") -> str:
+    """What the curves show; a bare curve does not know."""
+    names = {getattr(one, "context", {}).get("loss", "training loss") for one in results}
+    return str(names.pop()) if len(names) == 1 else "loss"
 
 
 def _look(index: int, palette: Palette) -> dict[str, Any]:

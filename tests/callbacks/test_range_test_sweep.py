@@ -377,6 +377,29 @@ def test_A16_the_loss_of_fixed_validation_batches_is_that_of_the_same_model(
     assert len(set(losses[:3].tolist())) == 3  # it moves with the weights
 
 
+def test_A16_a_metric_to_maximize_is_swept_as_its_negative() -> None:
+    class Scored(Validated):
+        def validation_step(self, batch: Any, batch_idx: int) -> Any:
+            loss = super().validation_step(batch, batch_idx)
+            self.log("score", 5 - 2 * loss)
+            return loss
+
+    curves = []
+    torch.manual_seed(0)
+    model = Scored()
+    for options in ({}, {"monitor": "score", "mode": "max"}):
+        finder = LRRangeTest(apply=False, val_batches=2, then="stop", **options)  # type: ignore[arg-type]
+        torch.manual_seed(1)
+        tiny_trainer(callbacks=[finder]).fit(model, tiny_loader(), tiny_loader(rows=24))
+        curves.append(finder.result)
+    loss, score = curves
+    assert loss is not None
+    assert score is not None
+    assert score.curve.loss == pytest.approx(2 * loss.curve.loss - 5, rel=1e-5, abs=1e-5)
+    assert score.lr == pytest.approx(loss.lr, rel=1e-3)
+    assert [one.plot().get_ylabel() for one in (loss, score)] == ["validation loss", "-score"]
+
+
 def test_A16_needs_validation_data_and_a_loss() -> None:
     with pytest.raises(ArgumentError, match="needs validation data"):
         sweep(Validated(), finder=exact(val_batches=2))
@@ -607,6 +630,9 @@ def test_A20_an_optimizer_that_does_not_exist_is_refused() -> None:
         ({"suggester": "steepst"}, "got 'steepst'; did you mean 'steepest'"),
         ({"optimizer": -1}, "optimizer=-1"),
         ({"val_batches": -1}, "val_batches=-1"),
+        ({"monitor": "val_loss"}, "val_batches > 0 with a monitor"),
+        ({"val_batches": 2, "mode": "max"}, "name the metric to maximize"),
+        ({"val_batches": 2, "monitor": "acc", "mode": "up"}, "got 'up'"),
     ],
     ids=str,
 )
