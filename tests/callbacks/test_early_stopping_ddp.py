@@ -38,6 +38,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         ("rank_zero_only", 5, "patience_exhausted"),
         ("nan_on_one", 1, "non_finite_metric"),
         ("checkpoint", 5, "patience_exhausted"),
+        ("resumed", 5, "patience_exhausted"),
     ],
 )
 def test_E9_every_rank_stops_at_the_same_step(
@@ -63,8 +64,11 @@ def test_E1_every_rank_restores_the_same_check(ranks: list[dict[str, Any]], case
     assert one["weights"] == two["weights"]
 
 
-def test_E1_a_checkpoint_gives_every_rank_the_same(ranks: list[dict[str, Any]]) -> None:
-    one, two = (rank["checkpoint"] for rank in ranks)
+@pytest.mark.parametrize("case", ["checkpoint", "resumed"])
+def test_E1_a_checkpoint_gives_every_rank_the_same(ranks: list[dict[str, Any]], case: str) -> None:
+    """That of keep_best="checkpoint"; and that of a run resumed after its best check."""
+    one, two = (rank[case] for rank in ranks)
+    assert one["best"] == two["best"] == ranks[0]["synced"]["best"]
     assert one["weights"] == two["weights"] == ranks[0]["synced"]["weights"]
     assert one["mean"] == two["mean"] == ranks[0]["synced"]["mean"]
 
