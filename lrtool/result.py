@@ -167,12 +167,15 @@ class RangeTestResult:
         low, high = self.suggestion.interval
         rates = f"lr={self.lr:.3g}, min_lr={self.min_lr:.3g}, max_lr={self.max_lr:.3g}"
         if self.group_ratio:
-            by_group = ", ".join(f"{name}: {lr:.3g}" for name, lr in self.group_lr.items())
-            rates += f", group_lr={{{by_group}}}"
+            rates += f", group_lr={{{self._by_group()}}}"
         return (
             f"RangeTestResult({rates}, interval=({low:.2g}, {high:.2g}), "
             f"status={self.suggestion.status.value}, num_steps={self.num_steps})"
         )
 
     def __str__(self) -> str:
-        return f"{self.suggestion} ({self.num_steps} steps, {self.curve.stop_reason.value})"
+        said = f"{self.suggestion} ({self.num_steps} steps, {self.curve.stop_reason.value})"
+        return f"{said}; by group: {self._by_group()}" if self.group_ratio else said
+
+    def _by_group(self) -> str:
+        return ", ".join(f"{name}: {lr:.3g}" for name, lr in self.group_lr.items())

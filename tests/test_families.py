@@ -1,6 +1,7 @@
 """Families of range tests: which member is taken, and why."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_more_examples_are_said_to_have_helped() -> None:
     assert "examples" not in family("batch_size", {16: scaled(0.3), 64: scaled(0.5)}).reason
 
 
-def test_it_prints_draws_and_converts() -> None:
+def test_it_prints_draws_and_converts(tmp_path: Path) -> None:
     flat = result(LossCurve(np.geomspace(1e-6, 1, 50), np.ones(50)))
     chosen = family("optimizer", {"<sgd>": flat, "adam": scaled(0.5)})
     assert repr(chosen) == "Family(optimizer: <sgd>, adam; best=adam)"
@@ -82,6 +83,9 @@ def test_it_prints_draws_and_converts() -> None:
     assert "&lt;sgd&gt;" in page
     assert "<sgd>" not in page
     assert len([line for line in chosen.plot().lines if line.get_label() == "optimizer adam"]) == 1
+    whole = chosen.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Range tests by optimizer" in whole
+    assert "<sgd>" not in whole
     plain = json.loads(json.dumps(chosen.to_dict()))
     assert plain["best"] == "adam"
     assert RangeTestResult.from_dict(plain["results"]["adam"]).curve == chosen.results["adam"].curve

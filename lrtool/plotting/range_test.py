@@ -168,7 +168,7 @@ def plot_range_tests(results: "Mapping[str, RangeTestResult]", ax: "Axes | None"
     log_rate_axis(ax, float(min(rates)), float(max(rates)))
     ax.set_xlabel("learning rate")
     ax.set_ylabel(_loss_name(shown.values()))
-    legend(ax, "lower left", handles)
+    legend(ax, "best", handles)
     fit_text(ax)
     return ax
 

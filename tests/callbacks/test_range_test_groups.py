@@ -306,6 +306,7 @@ def test_the_groups_are_drawn_listed_and_named() -> None:
     labels = [str(line.get_label()) for line in found.plot().lines]
     assert {"steep", "flat"} <= set(labels)
     assert "group_lr={steep: " in repr(found)
+    assert "; by group: steep: " in str(found)
     page = found._repr_html_()
     for name, one in found.groups.items():
         assert f"<td>{name}</td>" in page
