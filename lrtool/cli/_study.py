@@ -44,6 +44,8 @@ def _storage(url: str) -> "BaseStorage":
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
+    from lrtool.search.storage import check_driver, open_storage
+
     scheme, found, rest = url.partition("://")
     if not found:
         return JournalStorage(JournalFileBackend(_file(url)))
@@ -52,6 +54,10 @@ def _storage(url: str) -> "BaseStorage":
     if scheme == "postgresql":
         optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
         url = f"postgresql+psycopg://{rest}"
+    if scheme.startswith("mysql"):
+        check_driver(url)
+    if scheme == "grpc":
+        return open_storage(url, "").storage
     return RDBStorage(url, skip_table_creation=True)
 
 

@@ -20,7 +20,7 @@ from lrtool.search.locks import DatabaseLocks, FileLocks, Locks, ProcessLocks, h
 _TABLES = "(tables)"  # the name of the lock under which a database is set up
 _PATIENCE = 5.0  # seconds to wait for a proxy
 
-__all__ = ["Home", "StorageLike", "open_storage"]
+__all__ = ["Home", "StorageLike", "check_driver", "open_storage"]
 
 StorageLike: TypeAlias = str | Path | BaseStorage
 
@@ -179,7 +179,7 @@ def _server(url: str, kind: str, study_name: str) -> Home:
         optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
         url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
     else:
-        _know_driver(url)
+        check_driver(url)
     parts = urlsplit(url)
     shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
     # Workers that start together on an empty database would all make its tables.
@@ -188,7 +188,7 @@ def _server(url: str, kind: str, study_name: str) -> Home:
     return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
 
 
-def _know_driver(url: str) -> None:
+def check_driver(url: str) -> None:
     """Import the driver that SQLAlchemy takes for `url`, or say how to name another."""
     import sqlalchemy
 

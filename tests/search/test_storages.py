@@ -16,6 +16,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
+from lrtool.cli._study import read_study
 from lrtool.errors import ArgumentError, MissingDependencyError
 from lrtool.search.locks import DatabaseLocks, FileLocks, Locks
 from lrtool.search.storage import open_storage
@@ -70,6 +71,8 @@ def test_mysql_without_its_driver_says_what_to_install(url: str, reason: str) ->
     with pytest.raises(MissingDependencyError, match=f"{reason}.*pip install pymysql") as caught:
         open_storage(url, "s")
     assert "hush" not in str(caught.value)
+    with pytest.raises(MissingDependencyError, match="pip install pymysql"):
+        read_study(url, None)
 
 
 def test_mysql_that_does_not_answer_is_refused_without_the_password() -> None:
@@ -129,6 +132,7 @@ def test_grpc_proxy_is_passed_through(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'behind.db'}"
     with proxy(database) as url:
         begun = run(url, "s", 3, seed=0)
+        assert len(read_study(url, "s").trials) == 3
         assert begun.storage == url
         done = run(url, "s", 6)
         check_books(done.study, 6)
