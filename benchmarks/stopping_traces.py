@@ -6,8 +6,8 @@
 Real tasks, five seeds, 100 epochs, at the rate that is best for the task (the truth table's). After
 every epoch two losses are noted, on two halves of the validation rows: "watch", which a rule may
 look at, and "score", which tells what the weights were worth; "before" is the score of the
-untrained weights. Schedules: constant; one-cycle; SGDR with cycles of 10, 20 and 40 epochs and one
-of 30 to end with; and three decays to zero.
+untrained weights. Schedules: constant; one-cycle; SGDR with cycles of 10, 20 and 40 epochs and the
+first 30 of the next, of 80; and three decays to zero.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from lrtool.callbacks import EarlyStopping, OneCycleScheduler
+from lrtool.callbacks import EarlyStopping, OneCycleScheduler, ParamScheduler
+from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
 from support.tiny import tiny_trainer
 
 pytest.importorskip("sklearn")
@@ -90,6 +92,31 @@ def test_runs_are_not_stopped_before_they_win(
     cost, _, share = benchmark.measure(benchmark.RULES["Lightning, defaults"], runs)
     stopped = (cost > 0.01) & (share < 1)
     assert stopped.mean() >= 0.4  # which is not how it goes by itself
+
+
+@pytest.mark.filterwarnings("ignore:cycle 4 begins:UserWarning")  # and is cut at the run's end
+@pytest.mark.parametrize("schedule", ["constant", "sgdr", "cosine"])
+def test_the_callback_decides_as_the_benchmark_says(benchmark: ModuleType, schedule: str) -> None:
+    """A recorded trace, played to the callback by a Trainer, one step an epoch."""
+    plan = import_module("stopping_traces").schedules(1)[schedule](0.01)
+    runs = [replace(run, schedule=plan, epoch=1) for run in runs_of(benchmark, schedule, "dev")]
+    verdicts = [benchmark.RULES[benchmark.NAME](run) for run in runs]
+    run, (stop, kept) = min(zip(runs, verdicts, strict=True), key=lambda pair: pair[1])
+    stopper = EarlyStopping(
+        "val_loss",
+        min_delta=0.02,
+        patience="0.2dur",
+        restore_best=True,
+        min_delta_mode="rel",
+        smoothing=3,
+    )
+    model = scripted(run.watch)
+    trainer = trainer_of([stopper, ParamScheduler(lr=plan)], max_epochs=len(run.watch))
+    trainer.fit(model, loader(1), loader(1))
+    assert (trainer.current_epoch == len(run.watch)) == (schedule == "cosine")
+    assert trainer.current_epoch == stop + 1
+    assert stopper.best_epoch == kept + 1
+    assert same_weights(weights_of(model), model.weights_at[kept])
 
 
 def test_one_cycle_in_a_real_trainer_on_a_real_task(benchmark: ModuleType) -> None:
