@@ -232,7 +232,7 @@ def qmc(seed: int) -> Any:
     return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
 
 
-def smac(surrogate: Surrogate, seed: int, trials: int = 20) -> Run:
+def smac(surrogate: Surrogate, seed: int, trials: int = 10) -> Run:
     """SMAC3's πBO with the same prior, range test included in the cost."""
     from search_others import smac_pibo
 
