@@ -1,5 +1,6 @@
 """Where a training stands: moments, and phases of the learning rate's schedule."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
@@ -140,13 +141,22 @@ def _falls_yet(trainer: "Trainer") -> bool:
     if (ours := _active(trainer) or _wrapped(trainer)) is not None:
         schedule, here = ours
         return schedule.length is not None and schedule(here) > schedule(schedule.length)
-    for config in trainer.lr_scheduler_configs:
-        scheduler: Any = config.scheduler
-        if isinstance(scheduler, lr_scheduler.PolynomialLR):
-            return scheduler.last_epoch < scheduler.total_iters
-        if isinstance(scheduler, lr_scheduler.LinearLR):
-            falls = scheduler.end_factor < scheduler.start_factor
-            return falls and scheduler.last_epoch < scheduler.total_iters
+    return any(_torch_falls_yet(config.scheduler) for config in trainer.lr_scheduler_configs)
+
+
+def _torch_falls_yet(scheduler: Any) -> bool:
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        now = bisect_right(scheduler._milestones, scheduler.last_epoch)
+        return any(_torch_falls_yet(part) for part in scheduler._schedulers[now:])
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        return any(_torch_falls_yet(part) for part in scheduler._schedulers)
+    if isinstance(scheduler, lr_scheduler.CosineAnnealingLR):
+        return scheduler.last_epoch < scheduler.T_max
+    if isinstance(scheduler, lr_scheduler.PolynomialLR):
+        return scheduler.last_epoch < scheduler.total_iters
+    if isinstance(scheduler, lr_scheduler.LinearLR):
+        falls = scheduler.end_factor < scheduler.start_factor
+        return falls and scheduler.last_epoch < scheduler.total_iters
     return False
 
 
