@@ -152,6 +152,8 @@ def _torch_falls_yet(scheduler: Any) -> bool:
         return any(_torch_falls_yet(part) for part in scheduler._schedulers)
     if isinstance(scheduler, lr_scheduler.CosineAnnealingLR):
         return scheduler.last_epoch < scheduler.T_max
+    if isinstance(scheduler, lr_scheduler.MultiStepLR):
+        return scheduler.last_epoch < max(scheduler.milestones, default=0)
     if isinstance(scheduler, lr_scheduler.PolynomialLR):
         return scheduler.last_epoch < scheduler.total_iters
     if isinstance(scheduler, lr_scheduler.LinearLR):

@@ -186,6 +186,7 @@ DECAYS: dict[str, Any] = {
     "warmup": schedules.warmup(schedules.cosine(0.01, total_steps=24), warmup_steps=8),
     "multi_step": schedules.multi_step(0.01, milestones=(16, 32)),
     "torch, lrtool's": lambda o: schedules.cosine(0.01, total_steps=32).as_torch(o),
+    "torch, MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [16, 32]),
     "torch, PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, total_iters=32),
     "torch, LinearLR": lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=32),
     "torch, SequentialLR": lambda o: lr_scheduler.SequentialLR(
