@@ -36,7 +36,7 @@ class Phase(Enum):
     JUDGE = "judge"
     """Improve the best, or stop the training."""
     HOLD = "hold"
-    """Improve the best; the verdict waits for the end of the cycle, the clock runs on."""
+    """Improve the best; the verdict waits for the end of the cycle or decay, the clock runs on."""
     RISE = "rise"
     """Improve the best; the learning rate is rising, so patience starts anew."""
     IGNORE = "ignore"
