@@ -11,6 +11,7 @@ from torch import Tensor
 from lrtool import param_groups
 from lrtool.callbacks._borrow_batch import batch_mover, overrides
 from lrtool.callbacks._borrow_data import SweepData
+from lrtool.callbacks._borrow_plain import optimization
 from lrtool.callbacks._diagnose import Diagnosis
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodule
 from lrtool.errors import UnsupportedError
@@ -57,6 +58,7 @@ class SweepStep:
         self._stepped = False
         self._lr: float | None = None
         self._to_device = batch_mover(trainer)
+        self._optimize = optimization(trainer)
         self._keyed: bool | None = None  # whether training_step takes a batch_idx
         self._starts, self._ends = (
             overrides(trainer, hook) for hook in ("on_train_batch_start", "on_train_batch_end")
@@ -157,7 +159,7 @@ class SweepStep:
         if not self._starts or self._hook("on_train_batch_start", batch, batch_idx) != -1:
             kwargs = self._arguments(batch, batch_idx)
             if self._module.automatic_optimization:
-                output = loop.automatic_optimization.run(trainer.optimizers[0], batch_idx, kwargs)
+                output = self._optimize(trainer.optimizers[0], batch_idx, kwargs)
             else:
                 output = loop.manual_optimization.run(kwargs)
             if self._ends:
