@@ -36,6 +36,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrtool.callbacks import LRRangeTest, OneCycleScheduler
 from lrtool.callbacks.fine_tune import FineTuneRecipe
+from lrtool.fine_tuning import Stage
 
 Data = tuple[Tensor, Tensor]
 LABELS = 4  # of each digit
@@ -275,14 +276,21 @@ METHODS: dict[str, Method] = {
     "BackboneFinetuning": lambda _: (True, True, [BackboneFinetuning()]),
 }  # fmt: skip
 
+
+def cycle_for_the_head(epochs: int) -> tuple[bool, bool, list[Any]]:
+    """The recipe with one cycle in the head's stage as well."""
+    return recipe(epochs, stages=[Stage("head", max(1, round(0.1 * epochs)), 1), Stage("all")])
+
+
 VARIANTS: dict[str, Method] = {
     "recipe": recipe,
+    "recipe, a cycle for the head": cycle_for_the_head,
+    "recipe, long range tests": partial(recipe, range_test={"num_steps": 100, "max_steps": 300}),
     "recipe head=0": partial(recipe, share=0.0),
-    "recipe head=0.3": partial(recipe, share=0.3),
-    "recipe layer_decay=1": partial(recipe, layer_decay=1.0),
-    "recipe layer_decay=0.56": partial(recipe, layer_decay=0.56),
+    "recipe head=0.2": partial(recipe, share=0.2),
+    "recipe, first layers at a tenth": partial(recipe, layer_decay=0.1**0.25),
+    "recipe, equal rates": partial(recipe, layer_decay=1.0),
     "recipe gradual": partial(recipe, unfreeze="gradual"),
-    "recipe long range tests": partial(recipe, range_test={"num_steps": 100, "max_steps": 300}),
 }
 
 
