@@ -288,8 +288,8 @@ VARIANTS: dict[str, Method] = {
     "recipe, long range tests": partial(recipe, range_test={"num_steps": 100, "max_steps": 300}),
     "recipe head=0": partial(recipe, share=0.0),
     "recipe head=0.2": partial(recipe, share=0.2),
-    "recipe, first layers at a tenth": partial(recipe, layer_decay=0.1**0.25),
-    "recipe, equal rates": partial(recipe, layer_decay=1.0),
+    "recipe layer_decay=0.56": partial(recipe, layer_decay=0.56),
+    "recipe layer_decay=1": partial(recipe, layer_decay=1.0),
     "recipe gradual": partial(recipe, unfreeze="gradual"),
 }
 
