@@ -1,6 +1,7 @@
 """Real trainings over the search space, many lanes at once, for `search.py` to look up.
 
     python benchmarks/search_table.py            # benchmarks/data/search_table.npz
+    python benchmarks/search_table.py --extra --count 800    # seven more to develop on, not kept
 
 For every task: configurations drawn over the whole space (LR from 1e-7 to 10), and as many around
 the rates that train; each is trained three times, for a ninth, a third and all of the task's steps,
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from pick_truth import EXTRA_PATH as TRUTH_EXTRA
+from pick_truth import PATH as TRUTH
 from pick_truth import load as load_truth
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, task
@@ -38,6 +41,12 @@ REPORT = (
     "digits_dim_mlp_sgd", "digits_noisy_mlp_adam", "cancer_logreg_nesterov",
     "diabetes_raw_mlp_adam", "digits_fine_tune_momentum", "digits_autoencoder_adamw",
 )  # fmt: skip
+# More to develop on; their table is made on demand (`--extra`) and not kept.
+EXTRA = (
+    "wine_logreg_adam_8", "wine_logreg_nesterov_32", "cancer_raw_sgd_32", "diabetes_mlp_adam_8",
+    "diabetes_mlp_sgd_64", "cancer_raw_momentum_8", "digits_mlp_adam_8",
+)  # fmt: skip
+EXTRA_PATH = PATH.with_name("search_table_extra.npz")
 NAMES = ("max_lr", "momentum", "weight_decay", "pct_start", "div_factor", "final_div_factor",
          "momentum_dip")  # fmt: skip
 SHARES = (1 / 9, 1 / 3, 1.0)
@@ -65,7 +74,8 @@ def configurations(task: Task, count: int, seed: int) -> np.ndarray:
     """(count, 7) natural parameters, in the order of NAMES."""
     random = np.random.default_rng([seed, 11])
     held = knobs(task)
-    truth = load_truth()[task.name]["one_cycle"]
+    path = TRUTH_EXTRA if task.half == "extra" else TRUTH
+    truth = load_truth(path)[task.name]["one_cycle"]
     best = truth.x[np.argmin(truth.regrets)] - np.log10(1 - held.momentum) * held.accumulates
     one_minus = 10 ** random.uniform(np.log10(0.005), 0, count)
     lr = 10 ** random.uniform(-7, 1, count)
@@ -187,12 +197,15 @@ def measured(task: Task, seeds: Sequence[int]) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fast", action="store_true", help="one task, few lanes, nothing written")
+    parser.add_argument("--extra", action="store_true", help="more development tasks")
     parser.add_argument("--count", type=int, default=1000, help="configurations a task (1000)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     out: dict[str, np.ndarray] = {}
-    for name in ("wine_logreg_sgd",) if args.fast else DEV + REPORT:
+    path = EXTRA_PATH if args.extra else PATH
+    names = EXTRA if args.extra else DEV + REPORT
+    for name in ("wine_logreg_sgd",) if args.fast else names:
         started, job = time.perf_counter(), task(name)
         rows = configurations(job, 50 if args.fast else args.count, seed=5)
         losses = [train(job, rows, max(1, round(share * job.num_steps))) for share in SHARES]
@@ -202,7 +215,7 @@ def main() -> None:
         out[f"{name}/sweeps"] = np.array(json.dumps(measured(job, range(SWEEPS))))
         print(f"{name:28s} {time.perf_counter() - started:6.1f} s", flush=True)
         if not args.fast:
-            np.savez_compressed(PATH, **out)
+            np.savez_compressed(path, **out)
 
 
 if __name__ == "__main__":
