@@ -62,10 +62,10 @@ class PriorSampler(BaseSampler):
     r"""Sample from a prior first, then from a model or a base sampler weighted by the prior.
 
     Trial 0 is the pick, trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
-    quantiles: through all of them in `explore`, through the middle ones in the rest, so that the
-    first trials tell what `explore` does. While the best trial is the outermost in `explore`, the
-    next one steps further out.
-    From then on "pibo" maximizes, for trial n,
+    quantiles. For "pibo" and "priorband" it goes through all of them in `explore` and in choices,
+    and through the middle ones in the other numbers, so that the first trials tell what `explore`
+    does. While the best trial is the outermost in `explore`, the next one steps further out. From
+    then on "pibo" maximizes, for trial n,
 
         EI(x) p(x)^(beta / n)
 
@@ -88,9 +88,8 @@ class PriorSampler(BaseSampler):
         explore: the parameter in which to step out when the best trial is the outermost one.
         sensitive: parameters expected to matter most: "pibo" begins with shorter lengths for them,
             and the guard judges them alone; all of them by default.
-        n_design: trials before the base sampler takes over, the pick included;
-            by default 3 for "pibo" and
-            "priorband", else max(4, 2 x parameters).
+        n_design: trials before the base sampler takes over, the pick included; by default 3 for
+            "pibo" and "priorband", else max(4, 2 x parameters).
         beta: strength of the prior; at trial n its exponent is beta / n.
         n_candidates: K, proposals a trial.
 
@@ -217,13 +216,19 @@ class PriorSampler(BaseSampler):
 
     def _design(self, number: int, names: Mapping[str, Any]) -> dict[str, Any]:
         point = design_point(number, len(names), self._seed)
-        narrow = _NARROW if self._explore is not None else 1.0
         return {
-            name: self._priors[name].quantile(
-                float(q if name == self._explore else 0.5 + narrow * (q - 0.5))
-            )
+            name: self._priors[name].quantile(0.5 + self._share(name) * (float(q) - 0.5))
             for name, q in zip(names, point, strict=True)
         }
+
+    def _share(self, name: str) -> float:
+        """How much of a prior the design spans."""
+        whole = (
+            self._own is None  # a base sampler has the design alone to learn from
+            or self._explore in (None, name)
+            or isinstance(self._priors[name], CategoricalPrior)
+        )
+        return 1.0 if whole else _NARROW
 
     def _proposals(
         self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]

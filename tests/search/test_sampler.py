@@ -152,17 +152,15 @@ def test_stepping_out_grows_and_stops_inside() -> None:
 def test_first_trials_move_the_explored_parameter_alone() -> None:
     wd = PRIORS["wd"]
     assert isinstance(wd, Prior)
-    for explore, narrow in (("lr", True), (None, False)):
-        shares = [
-            [
-                wd.cdf(trial.params["wd"])
-                for trial in run(bowl(0.0), 3, explore=explore, seed=seed).trials[1:]
-            ]
-            for seed in range(6)
-        ]
+    cases = (("pibo", "lr", True), ("pibo", None, False), ("tpe", "lr", False))
+    for base, explore, narrow in cases:
+        runs = [run(bowl(0.0), 3, base=base, explore=explore, seed=seed) for seed in range(6)]
+        shares = [[wd.cdf(trial.params["wd"]) for trial in study.trials[1:]] for study in runs]
         spread = np.abs(np.array(shares) - 0.5).max()
         assert (spread <= 0.075) == narrow
-    lr = [run(bowl(0.0), 3, seed=seed).trials[1].params["lr"] for seed in range(20)]
+    first = [run(bowl(0.0), 2, seed=seed).trials[1].params for seed in range(20)]
+    assert {params["kind"] for params in first} == {"a", "b"}
+    lr = [params["lr"] for params in first]
     assert np.std(lr) > PRIORS["lr"].scale / 2  # type: ignore[union-attr]
 
 
