@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule
     from lrtool.families import Family
     from lrtool.family_range_test import Optimizers
+    from lrtool.search.bases import BaseLike
     from lrtool.search.beliefs import Belief
     from lrtool.search.measured import Knobs
     from lrtool.search.result import TuneResult
-    from lrtool.search.sampler import BaseLike
     from lrtool.search.storage import StorageLike
 
 __all__ = ["range_test", "tune"]

@@ -3,58 +3,29 @@
 import logging
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from math import inf, isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from lrtool._check import integer, one_of, positive
+from lrtool.search.bases import BASES, SAMPLERS, BaseLike
 from lrtool.search.design import design_point
 from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, Verdict, inspect_prior
+from lrtool.search.outcomes import outcomes_of
 from lrtool.search.prior import AnyPrior, CategoricalPrior
 from lrtool.search.priorband import draw
 
-__all__ = ["SAMPLERS", "BaseLike", "PriorSampler", "distribution", "plain_sampler"]
+__all__ = ["PriorSampler", "distribution"]
 
 _log = logging.getLogger(__name__)
 
-BaseLike: TypeAlias = str | BaseSampler | Callable[[int], BaseSampler]
-
-
-def _tpe(seed: int) -> BaseSampler:
-    # constant_liar would write each of the K proposals to the storage as if it were the trial's.
-    return optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=1, multivariate=True, constant_liar=False
-    )
-
-
-def _gp(seed: int) -> BaseSampler:
-    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1)
-
-
-def _cmaes(seed: int) -> BaseSampler:
-    return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1)
-
-
-def _random(seed: int) -> BaseSampler:
-    return optuna.samplers.RandomSampler(seed=seed)
-
-
-# Named functions, not lambdas: a study goes to the processes of a distributed trial.
-BASES: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": _tpe,
-    "gp": _gp,
-    "cmaes": _cmaes,
-    "random": _random,
-}
-SAMPLERS = ("pibo", "priorband", *BASES)
 _NARROW = 0.15  # share of the other priors' quantiles that the design spans beside `explore`
 
 
@@ -154,7 +125,7 @@ class PriorSampler(BaseSampler):
             return {name: self._pick.get(name, self._priors[name].start) for name in search_space}
         if number < self._n_design:
             return self._design(number, search_space)
-        outcomes = _outcomes(study)
+        outcomes = outcomes_of(study)
         outer = self._stepped_out(outcomes)
         if outer is not None:
             return outer
@@ -274,44 +245,8 @@ class PriorSampler(BaseSampler):
             _log.warning("misleading prior at trial %d: %s", number, finding)
 
 
-def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
-    """A base sampler as Optuna makes it, without any prior."""
-    if isinstance(base, BaseSampler):
-        return base
-    if not isinstance(base, str):
-        return base(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    one_of("base sampler", base, SAMPLERS)
-    if base in {"tpe", "pibo"}:
-        return optuna.samplers.TPESampler(seed=seed)
-    return BASES[base](int(np.random.SeedSequence(seed).generate_state(1)[0]))
-
-
 def distribution(prior: AnyPrior) -> BaseDistribution:
     """Optuna's distribution on a prior's bounds."""
     if isinstance(prior, CategoricalPrior):
         return CategoricalDistribution(prior.choices)
     return FloatDistribution(prior.low, prior.high, log=prior.log)
-
-
-def _outcomes(study: Study) -> list[Outcome]:
-    """Finished trials with their losses; with pruned ones among them, with their ranks.
-
-    Values reached after different lengths of training do not compare. A trial that got further is
-    better than one that was given up before; among equals the value decides; diverged are worst.
-    """
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    keys = []
-    for trial in finished:
-        value = trial.value
-        loss = sign * value if value is not None and isfinite(value) else inf
-        complete = trial.state == TrialState.COMPLETE or loss == inf
-        keys.append((loss == inf, 0 if complete else 1, -(trial.last_step or 0), loss))
-    if all(trial.state == TrialState.COMPLETE for trial in finished):
-        return [Outcome(t.params, key[-1]) for t, key in zip(finished, keys, strict=True)]
-    keys = [key if key[1] else (key[0], 0, 0, key[3]) for key in keys]
-    order = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
-    return [
-        Outcome(trial.params, inf if key[0] else order[key])
-        for trial, key in zip(finished, keys, strict=True)
-    ]

@@ -12,9 +12,10 @@ from optuna.trial import TrialState
 
 from lrtool._check import integer
 from lrtool.errors import UnsupportedError
+from lrtool.search.bases import BaseLike
 from lrtool.search.result import TuneResult
 from lrtool.search.run import TrainFn, run_trials
-from lrtool.search.sampler import BaseLike, distribution
+from lrtool.search.sampler import distribution
 from lrtool.search.storage import StorageLike, open_storage
 from lrtool.search.study import Definition, open_study
 

@@ -13,8 +13,9 @@ from optuna.study import Study
 from lrtool._check import one_of, require
 from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.result import RangeTestResult
+from lrtool.search.bases import SAMPLERS, BaseLike, plain_sampler
 from lrtool.search.pruners import PRUNERS, make_pruner
-from lrtool.search.sampler import SAMPLERS, BaseLike, PriorSampler, plain_sampler
+from lrtool.search.sampler import PriorSampler
 from lrtool.search.space import LR, MOMENTUM, Space
 from lrtool.search.storage import Home
 

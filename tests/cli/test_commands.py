@@ -165,8 +165,8 @@ def test_tune_passes_on_sampler_and_pruner(target: str, capsys: pytest.CaptureFi
 
 
 def test_tune_offers_every_sampler_and_every_pruner() -> None:
+    from lrtool.search.bases import SAMPLERS
     from lrtool.search.pruners import PRUNERS
-    from lrtool.search.sampler import SAMPLERS
 
     for option, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         for name in names:
