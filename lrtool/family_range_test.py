@@ -57,6 +57,11 @@ def range_family(
         "weight_decay": weight_decay, "momentum": momentum, "batch_size": batch_size,
         "optimizer": makes,
     }  # fmt: skip
+    for name, values in settings.items():
+        require(
+            values is None or (isinstance(values, Iterable) and not isinstance(values, str)),
+            f"a list of values for {name}", f"write {name}=[{values!r}]", **{name: values},
+        )  # fmt: skip
     given = {name: list(values) for name, values in settings.items() if values is not None}
     require(len(given) == 1, f"exactly one of {', '.join(settings)}", given=sorted(given))
     ((setting, values),) = given.items()

@@ -63,6 +63,8 @@ def test_all_start_from_the_same_weights_and_batches_and_the_model_is_left_as_it
     [
         ({}, "exactly one"),
         ({"optimizer": ["sgd"], "batch_size": [4]}, "exactly one"),
+        ({"momentum": 0.9}, r"a list of values for momentum.*write momentum=\[0.9\]"),
+        ({"batch_size": "16"}, r"write batch_size=\['16'\]"),
         ({"optimizer": "adamw"}, r"write optimizer=\['adamw'\]"),
         ({"optimizer": []}, "differ"),
         ({"optimizer": ["sgd", "sgd"]}, "differ by name"),
