@@ -25,15 +25,16 @@ class Monitored:
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[Tensor, int]] = {}
+        self._marked: dict[str, tuple[Tensor, int]] = {}
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._known: set[str] = set()
 
     def mark(self, trainer: "Trainer", names: Iterable[str]) -> None:
-        """Count what is there now as read."""
+        """Remember what is there now, for `take(..., since_mark=True)`."""
         metrics = trainer.callback_metrics
-        for name in names:
-            if name in metrics:
-                self._note(name, metrics[name])
+        self._marked = {
+            name: (metrics[name], _version(metrics[name])) for name in names if name in metrics
+        }
 
     def demand(self, trainer: "Trainer", names: Iterable[str]) -> None:
         """Refuse a name that has had no value on any rank.
@@ -41,7 +42,8 @@ class Monitored:
         Raises:
             UnsupportedError: naming the metrics there are.
         """
-        missing = [name for name in names if name not in self._known]
+        there = self._known | set(trainer.callback_metrics)
+        missing = [name for name in names if name not in there]
         if missing:
             known = ", ".join(sorted(trainer.callback_metrics)) or "none"
             raise UnsupportedError(
@@ -51,18 +53,21 @@ class Monitored:
 
     def is_new(self, trainer: "Trainer", name: str) -> bool:
         """Whether this rank has a value of `name` that was not read yet."""
-        value = trainer.callback_metrics.get(name)
-        if value is None or name not in self._read:
-            return value is not None
-        last, version = self._read[name]
-        return value.data_ptr() != last.data_ptr() or _version(value) != version
+        return _differs(trainer.callback_metrics.get(name), self._read.get(name))
 
-    def take(self, trainer: "Trainer", name: str) -> float | None:
+    def take(self, trainer: "Trainer", name: str, *, since_mark: bool = False) -> float | None:
         """The new value of `name`, agreed on by all ranks; None when there is none.
 
         Every rank must ask at the same time.
+
+        Args:
+            trainer: whose metrics.
+            name: of the metric.
+            since_mark: a value that was there at the mark does not count.
         """
         value = trainer.callback_metrics.get(name) if self.is_new(trainer, name) else None
+        if since_mark and not _differs(value, self._marked.get(name)):
+            value = None
         if value is not None:
             self._note(name, value)
         return self._agreed(trainer, name, value)
@@ -108,6 +113,12 @@ def agreed(trainer: "Trainer", name: str, value: Tensor | None) -> float | None:
     if len(values) == 0:
         return None
     return float(values[0]) if bool((values == values[0]).all()) else float(values.mean())
+
+
+def _differs(value: Tensor | None, last: tuple[Tensor, int] | None) -> bool:
+    if value is None or last is None:
+        return value is not None
+    return value.data_ptr() != last[0].data_ptr() or _version(value) != last[1]
 
 
 def _version(value: Tensor) -> int:

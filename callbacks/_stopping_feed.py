@@ -60,7 +60,8 @@ class Feed:
         if self._only_epochs or self._every:
             return {}
         rare = trainer.val_check_interval != 1.0 or trainer.check_val_every_n_epoch != 1
-        values = self._take(trainer, self._names, demand=rare or self._only_validation)
+        demand = rare or self._only_validation
+        values = self._take(trainer, self._names, demand=demand, since_mark=True)
         self._of_validation.update(values)
         return values
 
@@ -91,8 +92,10 @@ class Feed:
             return None
         return self._metrics.take(trainer, self._train_monitor)
 
-    def _take(self, trainer: "Trainer", names: Sequence[str], *, demand: bool) -> Values:
-        taken = {name: self._metrics.take(trainer, name) for name in names}
+    def _take(
+        self, trainer: "Trainer", names: Sequence[str], *, demand: bool, since_mark: bool = False
+    ) -> Values:
+        taken = {name: self._metrics.take(trainer, name, since_mark=since_mark) for name in names}
         if demand and self._strict:
             self._metrics.demand(trainer, names)
         return {name: value for name, value in taken.items() if value is not None}

@@ -554,3 +554,17 @@ def test_pickles_before_and_after_a_training() -> None:
     assert pickle.loads(pickle.dumps(stopper)).patience == "2ep"
     trainer_of([stopper], max_epochs=2).fit(TinyModel(), tiny_loader(), tiny_loader())
     assert pickle.loads(pickle.dumps(stopper)).best_value == stopper.best_value is not None
+
+
+def test_a_step_metric_beside_validations_is_checked_once_an_epoch() -> None:
+    """Two validations an epoch log something else: what training logged is not theirs."""
+    stopper = EarlyStopping("train_metric", patience=99)
+    model = scripted([0.0], train_script=[1.0 / (step + 1) for step in range(20)])
+    trainer_of([stopper], max_epochs=3, val_check_interval=0.5).fit(model, loader(), loader(1))
+    assert stopper._states[0].checks == 3
+
+
+def test_a_metric_that_validation_does_not_log_is_refused() -> None:
+    stopper = EarlyStopping("elsewhere", check_on_train_epoch_end=False)
+    with pytest.raises(UnsupportedError, match="needs the metric 'elsewhere'"):
+        fit(stopper)

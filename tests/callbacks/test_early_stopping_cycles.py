@@ -153,6 +153,23 @@ def test_the_check_at_the_end_of_a_cycle_can_withdraw_the_verdict() -> None:
     assert stopper.best_step == 20
 
 
+def test_in_the_middle_of_an_epoch_validation_has_the_last_word() -> None:
+    """The first cycle ends at step 10, with patience run out; the validation there is the best."""
+    stopper = EarlyStopping("val_loss", patience="1ep")
+    _, trainer = fit(stopper, [0.5, 0.6, 0.4, *[0.7] * 20], SGDRScheduler(max_lr=0.01, T_0=10))
+    assert stopper.best_step == 10
+    assert trainer.global_step > 10
+
+
+def test_in_the_middle_of_an_epoch_a_metric_of_epochs_has_not() -> None:
+    """The epoch is cut at step 10, where the first cycle ends; what it logged counts no more."""
+    model = scripted([0.0], train_script=[1.0] * 4 + [2.0] * 4 + [0.5] * 40)
+    stopper = EarlyStopping("train_metric", patience="1ep")
+    trainer = trainer_of([stopper, SGDRScheduler(max_lr=0.01, T_0=10)], max_epochs=12)
+    trainer.fit(model, loader(), loader(1))
+    assert trainer.global_step == 10
+
+
 def test_a_metric_of_whole_epochs_is_judged_where_the_cycle_ends() -> None:
     stopper = EarlyStopping("train_loss", patience=1, min_delta=100.0)
     _, trainer = fit(stopper, [0.0], SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1))

@@ -36,7 +36,7 @@ def run(
     if name in ("shuffled", "cycles"):
         model.on_validation_epoch_end = lambda: disagree(model)
     if name == "steps":
-        model.on_train_batch_end = lambda *_: disagree_on_steps(model)
+        model.on_train_start = lambda: disagree_on_steps(model)
     if name == "cycles":  # of two epochs each
         callbacks.append(ParamScheduler(lr=sgdr(max_lr=0.01, T_0=8)))
     trainer = trainer_of(
@@ -78,8 +78,7 @@ def disagree(model: Any) -> None:
 
 def disagree_on_steps(model: Any) -> None:
     """One value for every two steps."""
-    check = (model.trainer.global_step - 1) // 2
-    model.log("train_metric", UNLIKE[model.global_rank][min(check, 7)], on_step=True)
+    model.train_script = [value for value in UNLIKE[model.global_rank] for _ in range(2)]
 
 
 def main() -> None:
