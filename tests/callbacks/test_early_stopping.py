@@ -266,7 +266,7 @@ def persistent(weights: Any) -> Any:
 
 
 @pytest.mark.parametrize("cut", [1, 4, 9, 10])
-@pytest.mark.parametrize("patience", [2, "8step"])
+@pytest.mark.parametrize("patience", [2, "8step", "0.1dur"])
 @pytest.mark.parametrize("saved_on_epoch_end", [True, False])
 def test_E5_resumed_equals_uninterrupted(
     tmp_path: Path, cut: int, patience: Any, saved_on_epoch_end: bool
