@@ -1,6 +1,6 @@
 """How good are the picks? Regret of every suggester, of other tools and of fixed defaults.
 
-    python benchmarks/pick.py --half fresh      # two minutes on a core; reads benchmarks/data
+    python benchmarks/pick.py --half drawn      # two minutes on a core; reads benchmarks/data
     python benchmarks/pick.py --half dev --fast # only at 300 steps
     python benchmarks/pick.py --speed           # what a suggestion costs
 
@@ -188,7 +188,7 @@ def speed() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--half", default="dev", choices=["dev", "extra", "hard", "report", "fresh"]
+        "--half", default="dev", choices=["dev", "extra", "hard", "report", "fresh", "drawn"]
     )
     parser.add_argument("--fast", action="store_true", help="only 300 steps")
     parser.add_argument("--speed", action="store_true", help="only time the suggesters")

@@ -37,7 +37,7 @@ def load(half: str, budget: int) -> dict[str, dict[str, list[float]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=["dev", "report", "fresh"])
+    parser.add_argument("--half", default="dev", choices=["dev", "report", "fresh", "drawn"])
     parser.add_argument("--fast", action="store_true", help="one task, one budget, nothing written")
     args = parser.parse_args()
     torch.set_num_threads(1)

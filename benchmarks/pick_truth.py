@@ -3,6 +3,7 @@
     python benchmarks/pick_truth.py               # data/pick_truth.json, 10 minutes on a core
     python benchmarks/pick_truth.py --half extra  # data/pick_truth_extra.json, as long
     python benchmarks/pick_truth.py --half fresh  # data/pick_truth_fresh.json, as long
+    python benchmarks/pick_truth.py --half drawn  # data/pick_truth_drawn.json, as long
 
 For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss
 after a full training at a constant rate, and under one-cycle with that peak (of the rate only;
@@ -26,6 +27,7 @@ PATH = Path(__file__).parent / "data" / "pick_truth.json"
 EXTRA_PATH = PATH.with_name("pick_truth_extra.json")
 FRESH_PATH = PATH.with_name("pick_truth_fresh.json")
 HARD_PATH = PATH.with_name("pick_truth_hard.json")
+DRAWN_PATH = PATH.with_name("pick_truth_drawn.json")
 PATHS = {
     None: PATH,
     "dev": PATH,
@@ -33,6 +35,7 @@ PATHS = {
     "extra": EXTRA_PATH,
     "hard": HARD_PATH,
     "fresh": FRESH_PATH,
+    "drawn": DRAWN_PATH,
 }
 GRID = 10 ** np.arange(-5, 2.51, 0.25)
 SEEDS = [100, 101, 102]

@@ -11,11 +11,13 @@
 
 Which half a task belongs to was fixed before anything was measured on it: develop on "dev",
 "extra" and "hard", report on "report", never the other way round. The picks were developed
-further once their "report" half had been seen; "fresh" was set apart for them before.
+further once their "report" half had been seen; "fresh" was set apart for them before, and "drawn"
+once that had been seen too.
 """
 
 from dataclasses import replace
 
+from drawn_tasks import DRAWN
 from fresh_tasks import FRESH
 from task_kit import (
     LSTM,
@@ -156,11 +158,11 @@ _HARD = (
          adding, lambda: LSTM(2, 24, 1), regress),
 )  # fmt: skip
 
-_ALL = _TASKS + _EXTRA + _HARD + FRESH
+_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN
 
 
 def tasks(half: str | None = None) -> tuple[Task, ...]:
-    """The first suite (24), or one half: "dev", "extra", "hard", "report" or "fresh"."""
+    """The first suite (24), or one half: "dev", "extra", "hard", "report", "fresh", "drawn"."""
     return tuple(task for task in _ALL if task.half in (half or "dev report"))
 
 
