@@ -129,12 +129,13 @@ def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
     others = ", ".join(str(value) for value in tied if value != best)
     reason = f"the loss came down to {floors[best]:.3g}"
     if others:
-        reason += f", no worse than with {others}, and it stands the highest peak rate"
+        peak = f"the highest peak rate, {results[best].max_lr:.3g}"
+        reason += f", no worse than with {others}, and it stands {peak}"
     elif len(found) > 1:
         reason += ", the lowest"
     if setting == "batch_size" and best > (fewest := min(found)):
         reason += f", with {best / fewest:.3g} times the examples that {fewest} took"
-    return Family(setting, results, best, f"{best} ({reason}, {results[best].max_lr:.3g})")
+    return Family(setting, results, best, f"{best} ({reason})")
 
 
 def _readable(result: RangeTestResult) -> Reading | None:
