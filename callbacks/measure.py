@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lrtool._quiet import quiet
 from lrtool.callbacks._borrow_data import dataset_parts
 from lrtool.callbacks._fit import QUIET, fit
 from lrtool.callbacks._lightning import LightningModule, namespace_of
@@ -31,11 +32,12 @@ def measure(
     kwargs = {**QUIET, "max_epochs": 1, **(trainer_kwargs or {})}
     others = kwargs.pop("callbacks", None) or []
     others = [others] if not isinstance(others, list | tuple) else list(others)
-    trainer = namespace_of(model).Trainer(**kwargs, callbacks=[finder, *others])
     # Opening the loaders draws from their generators, and from the global ones.
     loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
     try:
-        fit(trainer, model, data)
+        with quiet():
+            trainer = namespace_of(model).Trainer(**kwargs, callbacks=[finder, *others])
+            fit(trainer, model, data)
     finally:
         loaders.restore()
         random_state.restore()

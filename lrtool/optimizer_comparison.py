@@ -9,6 +9,7 @@ import numpy as np
 
 from lrtool import optimizers
 from lrtool._check import integer, one_of, require
+from lrtool._quiet import quiet
 from lrtool.callbacks._fit import QUIET, fit
 from lrtool.callbacks._lightning import LightningModule, namespace_of
 from lrtool.callbacks._new_model import seeded
@@ -131,7 +132,7 @@ class _Lab:
         self, name: str, settings: dict[str, Any], seed: int, schedule: str,
         measured: RangeTestResult | None,
     ) -> tuple[float, tuple[tuple[int, float], ...]]:  # fmt: skip
-        with self._conditions(seed):
+        with self._conditions(seed), quiet():
             model = self._model(name, settings)
             lightning = namespace_of(model)
             recorder = LossRecorder()

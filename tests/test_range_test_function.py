@@ -1,6 +1,8 @@
 """lrtool.range_test: one line, a result, and nothing else left behind."""
 
+import logging
 import random
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,27 @@ def test_leaves_the_model_the_random_state_and_the_folder_as_they_were(tmp_path:
     assert all(parameter.grad is None for parameter in model.parameters())
     assert model.hparams["lr"] == 0.01
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_lightning_says_nothing_of_a_trainer_that_nobody_made(namespace: str) -> None:
+    """Its banner, and that there is no validation loop, once a value of a list."""
+    lightning = import_module(namespace)
+    model = make_model(lightning)
+    model.validation_step = lambda batch, batch_idx: None
+    said: list[logging.LogRecord] = []
+    log = logging.getLogger(lightning.__name__)
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    log.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            lrtool.range_test(model, tiny_loader(), num_steps=10, max_steps=10)
+    finally:
+        log.removeHandler(handler)
+    assert said == []
+    assert [str(one.message) for one in warned if "validation" in str(one.message)] == []
 
 
 def test_the_same_call_gives_the_same_answer() -> None:
