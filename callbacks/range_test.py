@@ -62,8 +62,9 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         mode: whether less ("min") or more ("max") of the monitored metric is better; with "max"
             the curve shows its negative.
         per_group: measure a rate for each parameter group: sweep it by itself from the same
-            weights, the others held at zero, with up to max_steps each. Otherwise all are swept
-            together, and keep their ratios.
+            weights, the others held at zero, with up to max_steps each. Together these rates may be
+            too high: put a second LRRangeTest behind it, which sweeps all at their ratios.
+            Otherwise all are swept together, and keep the ratios they have.
 
     Attributes:
         result: the last `RangeTestResult`; None before the first sweep.
@@ -140,6 +141,12 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.result: RangeTestResult | None = None
         self._swept_epoch: int | None = None
         self._minimum: tuple[int | None, int | None] | None = None
+
+    @property
+    def state_key(self) -> str:
+        """One an optimizer; and one that measures its groups may stand before one of them all."""
+        which = {"optimizer": self.optimizer, "per_group": self.per_group}
+        return f"{type(self).__qualname__}{which}"
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before anything is computed."""

@@ -247,6 +247,19 @@ def test_a_resumed_run_goes_on_at_the_measured_ratios(tmp_path: Path) -> None:
     assert watch.rates == whole[4:]
 
 
+def test_a_second_range_test_sweeps_all_at_the_measured_ratios() -> None:
+    def both(rate: float) -> LRRangeTest:
+        return LRRangeTest(num_steps=5, max_steps=5, suggester=picks(all=rate))
+
+    together = both(0.004)
+    rates = trained(Bowl(), finder(steep=0.001, flat=0.02), together)
+    assert rates == [pytest.approx([0.0002, 0.004])] * 10
+    assert together.result is not None
+    assert together.result.context["lr"] == [0.001, 0.02]
+    keys = {one.state_key for one in (together, finder(), LRRangeTest(optimizer=1))}
+    assert len(keys) == 3
+
+
 # --- refused, interrupted, shown ----------------------------------------------------------------
 
 
