@@ -13,9 +13,11 @@ from lrtool.suggest.reading import Reading
 
 __all__ = ["Estimate", "combine"]
 
-BASIN_WIDTH = 1.5  # decades: a wider basin is flat, and its middle says nothing
-BELOW_BASIN = 0.4  # decades from the middle of the basin down to the best constant rate
+BASIN_WIDTH = 1.4  # decades: a wider basin is flat, and its middle says nothing
+BASIN_SHARE = 0.6  # of the basin's width, from its lower end: where it is read
+BELOW_BASIN = 0.4  # decades from there down to the best constant rate
 PEAK_ABOVE = 0.4  # decades from the best constant rate up to the best peak of a cycle
+PEAK_SHARE = 0.5  # of the basin's width: no more than that, where the basin is narrow
 NOISE_WEIGHT = 1.5  # decades down for every unit of noise-to-drop ratio above 0.1
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
@@ -23,15 +25,15 @@ BELOW_DIVERGENCE = 0.65  # decades from divergence down to the best constant rat
 PEAK_ABOVE_THAT = 0.25  # and up again to the best peak of a cycle: the edge is near
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
-DEEP, SHALLOW = 0.4, 0.6  # noise-to-drop ratio up to which a descent counts, from which it does not
+DEEP, SHALLOW = 0.35, 0.5  # noise-to-drop ratio up to which a descent counts, and from which not
 
 # log10 of the usual best constant rate and its standard deviation, by class name. Where steps scale
 # with the gradient the best rate depends on the loss's units: such a rate draws nothing towards it,
 # and only says where in a flat to stay.
 USUAL = {
-    "Adagrad": (-1.2, 0.6),
+    "Adagrad": (-0.9, 0.9),
     "SGD": (-1.5, inf),
-    **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), (-2.3, 0.6)),
+    **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), (-2.1, 0.5)),
 }
 UNKNOWN = (nan, inf)
 
@@ -71,7 +73,7 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
     basin = _shrink(_from_basin(reading, usual), usual, spread)
     if not diverged:
         return basin
-    edge = _from_divergence(reading, usual if spread < inf else inf)
+    edge = _shrink(_from_divergence(reading), usual, spread)
     if reading.signal < DESCENT:
         return edge
     if spread < inf:
@@ -81,27 +83,32 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
 
 
 def _from_basin(reading: Reading, usual: float) -> Estimate:
-    """The middle of the basin, less an offset that grows with noise and with haste.
+    """A little above the middle of the basin, less an offset that grows with noise and with haste.
 
     The basin is where the smoothed loss has at least 80% of its whole drop. Its middle lies too
     high for a long training: noise is forgiven for a few steps and not for many, and a fast sweep
     passes its best rates before they show. In a flat, all rates far enough from its ends are as
-    good: the one nearest to the usual rate, or else the lowest.
+    good: the one nearest to the usual rate, or else the lowest. Where the basin is narrow the peak
+    of a cycle must stay near.
     """
     near, far = reading.falls_by(0.8), reading.rises_by(0.2)
-    margin = 0.5 * min(far - near, BASIN_WIDTH)
-    middle = float(np.fmin(np.fmax(usual + BELOW_BASIN, near + margin), far - margin))
+    width = far - near
+    inside = min(width, BASIN_WIDTH)
+    lowest, highest = near + BASIN_SHARE * inside, far - (1 - BASIN_SHARE) * inside
+    within = float(np.fmin(np.fmax(usual + BELOW_BASIN, lowest), highest))
     noise = NOISE_WEIGHT * float(np.clip(reading.roughness - 0.1, 0.0, 0.4))
     haste = _haste(reading)
-    centre = middle - BELOW_BASIN - noise - haste
-    return Estimate(centre, centre + PEAK_ABOVE, 0.35 + 0.5 * haste + 0.3 * noise)
+    centre = within - BELOW_BASIN - noise - haste
+    peak = centre + min(PEAK_ABOVE, PEAK_SHARE * width)
+    return Estimate(centre, peak, 0.3 + 0.3 * haste + 0.8 * noise)
 
 
-def _from_divergence(reading: Reading, highest: float) -> Estimate:
+def _from_divergence(reading: Reading) -> Estimate:
     """A fixed distance below divergence, for losses that hardly fell while the rate rose."""
+    haste = _haste(reading)
     edge = float(np.fmin(reading.end - DETECTION_LAG / reading.density, reading.onset))
-    centre = min(edge - BELOW_DIVERGENCE - _haste(reading), highest)
-    return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6)
+    centre = edge - BELOW_DIVERGENCE - haste
+    return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6 + 2.0 * haste)
 
 
 def _haste(reading: Reading) -> float:

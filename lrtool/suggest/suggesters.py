@@ -8,7 +8,7 @@ import numpy as np
 
 from lrtool._check import one_of
 from lrtool.curve import LossCurve
-from lrtool.suggest.auto import DESCENT, SHALLOW, Estimate, combine
+from lrtool.suggest.auto import DESCENT, Estimate, combine
 from lrtool.suggest.reading import FEWEST, Reading, read
 from lrtool.suggest.rules import RULES
 from lrtool.suggest.suggestion import Suggestion
@@ -19,6 +19,7 @@ __all__ = ["SUGGESTERS", "Suggester", "suggest"]
 # Of the drop, in its own standard deviations.
 _NOISY = 4.0  # below, nothing fell
 _CLEAR = 8.0  # above, the descent is beyond doubt
+_HIDDEN = 0.3  # a single loss's noise as a share of the drop: above, the descent may be a plateau's
 
 
 Suggester: TypeAlias = Callable[[LossCurve], Suggestion]
@@ -134,7 +135,7 @@ def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
         return Status.NOISY, (
             f"{fell}, {reading.signal:.1f} times its noise: more steps or larger batches would help"
         )
-    if reading.roughness > SHALLOW:
+    if reading.roughness > _HIDDEN:
         return Status.NOISY, (
             f"{fell}, which a single loss's noise of {reading.sigma:.2g} almost hides, so that it "
             "may be a plateau only: more steps or larger batches would help"
