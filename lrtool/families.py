@@ -1,5 +1,6 @@
 """Families: several range tests side by side, and which member to take."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,16 @@ import numpy as np
 
 from lrtool._check import require
 from lrtool._columns import columns
-from lrtool.result import RangeTestResult
+from lrtool.errors import FileFormatError
+from lrtool.result import RangeTestResult, load_json
 from lrtool.suggest.reading import Reading, read
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Family", "family"]
+
+_FORMAT = "lrtool.Family/1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +54,43 @@ class Family:
         return header, [self._row(value, result) for value, result in self.results.items()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the settings' values become text."""
+        """Plain JSON values; as keys of the results the setting's values are text."""
         return {
+            "format": _FORMAT,
             "setting": self.setting,
-            "best": None if self.best is None else str(self.best),
+            "values": [_plain(value) for value in self.results],
+            "best": _plain(self.best),
             "reason": self.reason,
             "results": {str(value): result.to_dict() for value, result in self.results.items()},
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Family":
+        """Invert `to_dict`.
+
+        Raises:
+            FileFormatError: when `data` is not what `to_dict` made.
+        """
+        if data.get("format") != _FORMAT:
+            raise FileFormatError(f"expected a {_FORMAT}, got format={data.get('format')!r}")
+        results = {
+            value: RangeTestResult.from_dict(data["results"][str(value)])
+            for value in data["values"]
+        }
+        return cls(data["setting"], results, data["best"], data["reason"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the range tests as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Family":
+        """Read what `save` wrote.
+
+        Raises:
+            FileFormatError: when the file is missing, not JSON, or not a saved family.
+        """
+        return load_json(path, cls.from_dict, "Family.save")
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Overlay the range tests; returns the Axes, shows nothing."""
@@ -146,6 +180,11 @@ def _tied(one: Reading, leader: Reading) -> bool:
     gap = (one.base - one.drop) - (leader.base - leader.drop)
     noise = np.hypot(one.error[one.lowest], leader.error[leader.lowest])
     return bool(gap <= max(2 * noise, 0.02 * leader.drop))
+
+
+def _plain(value: Any) -> Any:
+    """A number of Python's where it is numpy's, which JSON does not take."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _order(value: Any) -> float:

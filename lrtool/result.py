@@ -1,10 +1,10 @@
 """RangeTestResult: a finished range test, ready to be read, saved, drawn and handed on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lrtool.curve import LossCurve
 from lrtool.errors import FileFormatError
@@ -13,9 +13,10 @@ from lrtool.suggest import Suggester, Suggestion, SuggestionTable, compare
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RangeTestResult"]
+__all__ = ["RangeTestResult", "load_json"]
 
 _FORMAT = "lrtool.RangeTestResult/1"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -119,21 +120,7 @@ class RangeTestResult:
         Raises:
             FileFormatError: when the file is missing, not JSON, or not a saved result.
         """
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls.from_dict(data)
-        except (
-            OSError,
-            UnicodeDecodeError,
-            json.JSONDecodeError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as error:
-            raise FileFormatError(
-                f"{path} must be a file written by RangeTestResult.save, but reading it failed: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        return load_json(path, cls.from_dict, "RangeTestResult.save")
 
     def plot(self, ax: "Axes | None" = None, *, compare: bool = False) -> "Axes":
         """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing.
@@ -179,3 +166,25 @@ class RangeTestResult:
 
     def _by_group(self) -> str:
         return ", ".join(f"{name}: {lr:.3g}" for name, lr in self.group_lr.items())
+
+
+def load_json(path: str | Path, from_dict: Callable[[dict[str, Any]], _T], writer: str) -> _T:
+    """What `from_dict` makes of the JSON in a file that `writer` wrote.
+
+    Raises:
+        FileFormatError: when the file is missing, not JSON, or not what `from_dict` takes.
+    """
+    try:
+        return from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (
+        OSError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise FileFormatError(
+            f"{path} must be a file written by {writer}, but reading it failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lrtool.curve import LossCurve
-from lrtool.errors import ArgumentError
-from lrtool.families import family
+from lrtool.errors import ArgumentError, FileFormatError
+from lrtool.families import Family, family
 from lrtool.result import RangeTestResult
 from lrtool.suggest import suggest
 from lrtool.types import StopReason
@@ -90,3 +90,17 @@ def test_it_prints_draws_and_converts(tmp_path: Path) -> None:
     plain = json.loads(json.dumps(chosen.to_dict()))
     assert plain["best"] == "adam"
     assert RangeTestResult.from_dict(plain["results"]["adam"]).curve == chosen.results["adam"].curve
+
+
+def test_it_is_saved_and_read_again_with_its_values_as_they_were(tmp_path: Path) -> None:
+    chosen = family("batch_size", {16: scaled(0.5), np.int64(64): scaled(0.3)})
+    chosen.save(tmp_path / "family.json")
+    again = Family.load(tmp_path / "family.json")
+    assert again.to_dict() == chosen.to_dict()
+    assert list(again.results) == [16, 64]
+    assert again.results == chosen.results
+    assert str(again) == str(chosen)
+    chosen.results[16].save(tmp_path / "one.json")
+    for name in ("one.json", "none.json"):
+        with pytest.raises(FileFormatError):
+            Family.load(tmp_path / name)

@@ -29,18 +29,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _sections(study: str, name: str | None) -> "tuple[str, list[Section]]":
-    if "://" not in study and _is_range_test(Path(study)):
+    kind = "" if "://" in study else _format(Path(study))
+    if kind.startswith("lrtool.RangeTest"):
         return _range_test_sections(Path(study))
+    if kind.startswith("lrtool.Family"):
+        return _family_sections(Path(study))
     return _study_sections(study, name)
 
 
-def _is_range_test(path: Path) -> bool:
-    """Whether this is one JSON object with a format of lrtool's: a journal has many."""
+def _format(path: Path) -> str:
+    """What this one JSON object says it is; nothing for anything else: a journal has many."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError):
-        return False
-    return isinstance(data, dict) and str(data.get("format", "")).startswith("lrtool.RangeTest")
+        return ""
+    return str(data.get("format", "")) if isinstance(data, dict) else ""
 
 
 def _range_test_sections(path: Path) -> "tuple[str, list[Section]]":
@@ -50,6 +53,14 @@ def _range_test_sections(path: Path) -> "tuple[str, list[Section]]":
     result = RangeTestResult.load(path)
     again = environment_section(commands=[command_line()])
     return "Range test", [range_test_section(result), again]
+
+
+def _family_sections(path: Path) -> "tuple[str, list[Section]]":
+    from lrtool.families import Family
+    from lrtool.report import environment_section, family_sections
+
+    again = environment_section(commands=[command_line()])
+    return "Range test", [*family_sections(Family.load(path)), again]
 
 
 def _study_sections(url: str, name: str | None) -> "tuple[str, list[Section]]":

@@ -1,6 +1,5 @@
 """Range tests as files: JSON, CSV, PNG."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,7 @@ def write_family(family: "Family", folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"range_test.{kind}" for kind in ("json", "png")]
-    paths[0].write_text(json.dumps(family.to_dict(), indent=1), encoding="utf-8")
+    family.save(paths[0])
     with style():
         figure = new_figure((8.6, 4.6))
         family.plot(figure.subplots())

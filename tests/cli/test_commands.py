@@ -180,6 +180,13 @@ def test_report_reads_a_saved_range_test(target: str, tmp_path: Path) -> None:
     assert "Range test" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_report_reads_saved_range_tests_by_setting(target: str, tmp_path: Path) -> None:
+    main(["range-test", target, "--num-steps", "20", "--momentum", "0.5,0.9", "--out", "o"])
+    main(["report", "o/range_test.json"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Range tests by momentum" in page
+
+
 def test_report_reads_what_plain_optuna_wrote_and_leaves_it_alone(tmp_path: Path) -> None:
     import optuna
 
