@@ -209,7 +209,12 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
 
     def report(self, path: str | Path) -> Path:
         """Write one page: a table of the stages, and every range test."""
-        from lrtool.report import range_test_section, table_section, write_report
+        from lrtool.report import (
+            environment_section,
+            range_test_section,
+            table_section,
+            write_report,
+        )
 
         header, rows = records_table(self.records)
         tests = [
@@ -217,9 +222,8 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
             for one in self.records
             if one.result is not None
         ]
-        return write_report(
-            path, [table_section("Stages", header, rows), *tests], title="Fine-tuning"
-        )
+        sections = [table_section("Stages", header, rows), *tests, environment_section()]
+        return write_report(path, sections, title="Fine-tuning")
 
     def __str__(self) -> str:
         return "\n".join(str(one) for one in self.records) or "FineTuneRecipe: not run yet"

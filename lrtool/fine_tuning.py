@@ -1,5 +1,6 @@
 """The stages of a transfer-learning recipe as data: what trains, for how long, at which rate."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -253,11 +254,12 @@ class StageRecord:
 
     def __str__(self) -> str:
         total = self.trained + self.frozen
+        share = f", first layers at {self.lowest_share:.3g} of it" if self.lowest_share != 1 else ""
         return (
             f"{self.stage}: epoch {self.epoch}, step {self.step}, {self.steps} steps, "
             f"{self.trained:,} of {total:,} weights train; lr {self.lr:.3g}, "
-            f"cycle {self.min_lr:.3g}..{self.max_lr:.3g}, first layers at "
-            f"{self.lowest_share:.3g} of it; {self.schedule}; {self.reason}"
+            f"cycle {self.min_lr:.3g}..{self.max_lr:.3g}{share}; {_short(self.schedule)}; "
+            f"{self.reason}"
         )
 
 
@@ -271,8 +273,13 @@ def records_table(records: Sequence[StageRecord]) -> tuple[list[str], list[list[
         [
             one.stage, str(one.epoch), str(one.step), str(one.steps), f"{one.trained:,}",
             f"{one.lr:.3g}", f"{one.max_lr:.3g}", f"{one.lowest_share:.3g}x", one.reason,
-            one.schedule,
+            _short(one.schedule),
         ]
         for one in records
     ]  # fmt: skip
     return header, rows
+
+
+def _short(written: str) -> str:
+    """A schedule written out, its numbers to four digits: enough to read."""
+    return re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda found: f"{float(found[0]):.4g}", written)

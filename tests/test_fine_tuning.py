@@ -153,5 +153,9 @@ def test_a_record_survives_json_and_reads() -> None:
     for one in (record(), record(measured(Status.CLEAR))):
         assert StageRecord.from_dict(one.to_dict()) == one
     assert "25 of 65 weights train" in str(record())
+    assert "of it" not in str(record())  # the head alone: no layer before it has a share
+    long = replace(record(), lowest_share=1 / 3, schedule="Cosine(lr=0.012345678, eta_min=0.0)")
+    assert "first layers at 0.333 of it; Cosine(lr=0.01235, eta_min=0)" in str(long)
+    assert records_table([long])[1][0][-1] == "Cosine(lr=0.01235, eta_min=0)"
     header, rows = records_table([record(), record()])
     assert all(len(row) == len(header) for row in rows)

@@ -458,7 +458,10 @@ def test_the_log_reads_in_text_html_and_report(tmp_path: Path) -> None:
     page = unescape(callback.report(tmp_path / "log.html").read_text(encoding="utf-8"))
     for one in callback.records:
         assert f"Range test before “{one.stage}”" in page
-        used = (f"{one.trained:,}", f"{one.lr:.3g}", f"{one.max_lr:.3g}", one.reason, one.schedule)
+        shape, _, _ = one.schedule.partition("(")
+        used = (f"{one.trained:,}", f"{one.lr:.3g}", f"{one.max_lr:.3g}", one.reason)
         assert all(f">{text}<" in page for text in used)
+        assert f">{shape}(" in page
         assert one.result is not None
         assert one.result.suggestion.reason in page
+    assert ">Environment<" in page
