@@ -63,7 +63,10 @@ def range_family(
             f"a list of values for {name}", f"write {name}=[{values!r}]", **{name: values},
         )  # fmt: skip
     given = {name: list(values) for name, values in settings.items() if values is not None}
-    require(len(given) == 1, f"exactly one of {', '.join(settings)}", given=sorted(given))
+    require(
+        len(given) == 1, f"a list for exactly one of {', '.join(settings)}",
+        "compare one setting after the other", given=sorted(given),
+    )  # fmt: skip
     ((setting, values),) = given.items()
     require(len(set(values)) == len(values) > 0, f"values of {setting} that differ", values=values)
     for value in values:

@@ -10,6 +10,7 @@ import numpy as np
 from lrtool import optimizers
 from lrtool._check import integer, one_of, require
 from lrtool._quiet import quiet
+from lrtool.callbacks._borrow_data import dataset_parts
 from lrtool.callbacks._fit import QUIET, fit
 from lrtool.callbacks._lightning import LightningModule, namespace_of
 from lrtool.callbacks._new_model import seeded
@@ -43,9 +44,10 @@ def compare_optimizers(
     Args:
         model_fn: () -> LightningModule, a fresh one each time; its `configure_optimizers` is
             replaced by each optimizer in turn.
-        data: a LightningDataModule, a training loader, a pair (training, validation), or a function
-            that makes one of these. With a function every training sees the same batches; loaders
-            given as objects are put back to the same state before each.
+        data: a LightningDataModule, a training loader (or a list or dict of several), a tuple
+            (training, validation), or a function that makes one of these. With a function every
+            training sees the same batches; loaders given as objects are put back to the same state
+            before each.
         names: what to compare, as `lrtool.optimizers.create` takes them.
         max_steps: optimizer steps of each training.
         schedule: a name in `lrtool.schedules`; an optimizer that cannot bear cycles trains at its
@@ -116,7 +118,7 @@ class _Lab:
     ) -> None:  # fmt: skip
         self._model_fn = model_fn
         self._data = data
-        self._start = None if callable(data) else Snapshot(*_parts(data))
+        self._start = None if callable(data) else Snapshot(*dataset_parts(data))
         self._max_steps = max_steps
         self._monitor = monitor
         self._kwargs = trainer_kwargs
@@ -164,18 +166,9 @@ class _Lab:
         return model
 
     def _fresh_data(self) -> Any:
-        data = self._data() if callable(self._data) else self._data
-        return tuple(data) if isinstance(data, list) else data
+        return self._data() if callable(self._data) else self._data
 
     def _conditions(self, seed: int) -> AbstractContextManager[None]:
         if self._start is not None:
             self._start.restore()
         return seeded(seed)
-
-
-def _parts(data: Any) -> list[object]:
-    loaders = list(data) if isinstance(data, tuple | list) else [data]
-    inside = [
-        getattr(loader, name, None) for loader in loaders for name in ("sampler", "generator")
-    ]
-    return [part for part in [*loaders, *inside] if part is not None]

@@ -80,6 +80,18 @@ def test_loaders_given_as_objects_are_put_back() -> None:
     assert len({row.losses[0][0] for row in found.rows}) == 1
 
 
+def test_a_list_is_several_training_loaders_as_for_a_trainer() -> None:
+    seen: list[int] = []
+
+    class Two(TinyModel):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            seen.append(len(batch))
+            return self.loss(batch[0]) + self.loss(batch[1])
+
+    compare_optimizers(Two, list(data()), ["sgdm"], max_steps=4, range_test=SWEEP)
+    assert set(seen) == {2}
+
+
 def test_a_monitored_metric() -> None:
     found = compare(["sgdm", "adam"], monitor="val_loss", max_steps=16)
     assert found.metric == "val_loss"

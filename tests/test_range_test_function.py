@@ -65,7 +65,7 @@ def test_lightning_says_nothing_of_a_trainer_that_nobody_made(namespace: str) ->
     said: list[logging.LogRecord] = []
     log = logging.getLogger(lightning.__name__)
     handler = logging.Handler()
-    handler.emit = said.append  # type: ignore[method-assign]
+    handler.emit = said.append  # type: ignore[method-assign, assignment]
     log.addHandler(handler)
     try:
         with warnings.catch_warnings(record=True) as warned:
