@@ -160,7 +160,7 @@ def test_B3_an_optimizer_goes_on_as_if_nothing_had_happened(kind: Any, warm: int
 
 
 def test_optimizers_of_pytorch_optimizer_come_back() -> None:
-    library = pytest.importorskip("pytorch_optimizer")
+    library = pytest.importorskip("pytorch_optimizer", reason="pytorch_optimizer is not installed")
 
     def run(name: str, borrow: bool) -> Any:
         model = tiny_net()

@@ -537,7 +537,7 @@ def test_bad_arguments_are_refused(arguments: Any, match: str) -> None:
 
 def test_is_built_from_a_configuration_file() -> None:
     """As LightningCLI does it: by class path and plain values."""
-    jsonargparse = pytest.importorskip("jsonargparse")
+    jsonargparse = pytest.importorskip("jsonargparse", reason="jsonargparse is not installed")
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(EarlyStopping, "stopper")
     config = parser.parse_object(

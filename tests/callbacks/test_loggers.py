@@ -72,7 +72,7 @@ def test_every_logger_gets_the_pick_once(tmp_path: Path) -> None:
 def test_wandb_gets_pick_picture_and_applied_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("wandb")
+    pytest.importorskip("wandb", reason="wandb is not installed")
     monkeypatch.setenv("WANDB_SILENT", "true")
     logger = WandbLogger(save_dir=tmp_path, offline=True)
     run = logger.experiment
@@ -91,7 +91,7 @@ def test_wandb_gets_pick_picture_and_applied_rate(
 def test_mlflow_gets_pick_and_picture_and_keeps_its_first_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     logger = MLFlowLogger(tracking_uri=(tmp_path / "runs").as_uri())
     with pytest.warns(UserWarning, match="MLFlowLogger keeps the rate it was given first"):

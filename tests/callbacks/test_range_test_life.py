@@ -235,7 +235,7 @@ def test_G3_the_command_line_of_lightning(
     lightning: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["train.py"])
-    pytest.importorskip("jsonargparse")
+    pytest.importorskip("jsonargparse", reason="jsonargparse is not installed")
     cli = import_module(f"{lightning.__name__}.cli").LightningCLI
 
     class Model(lightning.LightningModule):  # type: ignore[name-defined,misc]

@@ -254,7 +254,7 @@ def test_snippet_runs_and_gives_the_best_schedule() -> None:
 
 
 def test_yaml_reads_back_as_numbers() -> None:
-    yaml = pytest.importorskip("yaml")
+    yaml = pytest.importorskip("yaml", reason="yaml is not installed")
     space = measured_space(measurement(1e-5), replace(ADAMW, weight_decay=1e-7))
     params = space.params(space.start())
     (callback,) = yaml.safe_load(cli_yaml(params))["trainer"]["callbacks"]

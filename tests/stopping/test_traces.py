@@ -17,7 +17,7 @@ from lrtool.callbacks import EarlyStopping, OneCycleScheduler, ParamScheduler
 from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
 from support.tiny import tiny_trainer
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn", reason="sklearn is not installed")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
