@@ -81,7 +81,7 @@ print("done")
     [("lightning.pytorch", "pytorch_lightning"), ("pytorch_lightning", "lightning")],
 )
 def test_works_with_one_lightning_alone(present: str, absent: str, tmp_path: Path) -> None:
-    pytest.importorskip(present)
+    pytest.importorskip(present, reason=f"{present} is not installed")
     script = tmp_path / "run.py"
     script.write_text(SCRIPT.replace("PRESENT", present).replace("ABSENT", absent))
     done = subprocess.run(

@@ -21,7 +21,9 @@ def slips(tree: ast.AST) -> list[str]:
             node.test, ast.List | ast.Tuple | ast.ListComp | ast.GeneratorExp
         ):
             found.append(f"line {node.lineno}: asserts a display, which is true whenever not empty")
-        if isinstance(node, ast.Call) and _name(node.func) in {"skip", "skipif", "xfail"}:
+        if isinstance(node, ast.Call) and _name(node.func) in {
+            "skip", "skipif", "xfail", "importorskip",
+        }:  # fmt: skip
             reasoned = any(keyword.arg == "reason" for keyword in node.keywords)
             if not reasoned and not (_name(node.func) == "skip" and node.args):
                 found.append(f"line {node.lineno}: skips without a reason")
@@ -46,6 +48,7 @@ def test_no_slips(path: Path) -> None:
         "assert [all(x) for x in y]",
         "assert (a, b)",
         "@pytest.mark.skip()\ndef f(): ...",
+        "pytest.importorskip('numpy')",
     ],
 )
 def test_the_check_itself_finds_slips(code: str) -> None:

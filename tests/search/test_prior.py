@@ -34,7 +34,7 @@ def test_quantile_inverts_cdf(prior: Prior, q: float) -> None:
 
 def test_density_against_students_t() -> None:
     """An independent oracle: scipy's t, mixed with the uniform share, far from the bounds."""
-    stats = pytest.importorskip("scipy.stats")
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
     prior = Prior(low=-50.0, high=50.0, center=1.0, scale=0.5, df=3.0, uniform=0.2)
     for x in (-3.0, 0.5, 1.0, 4.0):
         expected = 0.8 * stats.t.pdf(x, 3, 1.0, 0.5) + 0.2 / 100
