@@ -35,7 +35,8 @@ def read_study(url: str, name: str | None) -> "Study":
     except Exception as error:  # whatever a damaged file or an absent server brings about
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise FileFormatError(
-            f"STUDY must be an Optuna journal file or database, got {_shown(url)!r}: {reason}"
+            "STUDY must be an Optuna journal file, a database or a saved range test, got "
+            f"{_shown(url)!r}: {reason}"
         ) from error
     return optuna.load_study(study_name=_which(name, known, url), storage=storage)
 
