@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from torch import nn
 
 from lrtool._check import non_negative, positive, require
+from lrtool._columns import columns
 from lrtool.module_tree import is_norm, layers, owners
 
 __all__ = ["GroupPlan", "NoDecay", "groups_of", "param_groups"]
@@ -99,12 +100,8 @@ class GroupPlan:
         return [head, *body]
 
     def __str__(self) -> str:
-        cells = self._cells()
-        widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in cells
-        )
+        header, *rows = self._cells()
+        return columns(header, rows)
 
     def _repr_html_(self) -> str:
         head, *body = self._cells()

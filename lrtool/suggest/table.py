@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
+from lrtool._columns import columns
 from lrtool.curve import LossCurve
 from lrtool.suggest.suggesters import SUGGESTERS, Suggester, suggest
 from lrtool.suggest.suggestion import Suggestion
@@ -32,12 +33,7 @@ class SuggestionTable:
         return self.suggestions[name]
 
     def __str__(self) -> str:
-        table = [_COLUMNS, *self.rows]
-        widths = [max(len(row[k]) for row in table) for k in range(len(_COLUMNS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        )
+        return columns(_COLUMNS, self.rows)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(column)}</th>" for column in _COLUMNS)
