@@ -13,7 +13,7 @@ import torch
 
 from lrtool.callbacks._borrow_data import dataset_parts
 from lrtool.callbacks._knobs import only_optimizer
-from lrtool.callbacks._lightning import LightningModule, lightning_modules
+from lrtool.callbacks._lightning import LightningModule, is_data_module
 from lrtool.callbacks._new_model import new_model, seeded
 from lrtool.snapshot import Snapshot
 
@@ -84,8 +84,7 @@ def _source(kind: type) -> bytes:
 
 def _loaders(data: Any) -> list[Any]:
     """The training loaders in what `Trainer.fit` takes."""
-    kinds: Any = tuple(module.LightningDataModule for module in lightning_modules())
-    if isinstance(data, kinds):
+    if is_data_module(data):
         data.prepare_data()
         data.setup("fit")
         return _loaders(data.train_dataloader())

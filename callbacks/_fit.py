@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lrtool._check import require
-from lrtool.callbacks._lightning import lightning_modules
+from lrtool.callbacks._lightning import is_data_module
 
 __all__ = ["QUIET", "fit", "validate"]
 
@@ -31,7 +31,7 @@ def fit(trainer: Any, model: Any, data: Any, ckpt_path: Path | None = None) -> N
         data: as above.
         ckpt_path: where to go on from.
     """
-    if _is_module(data):
+    if is_data_module(data):
         trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
     else:
         trainer.fit(model, *_pair(data), ckpt_path=ckpt_path)
@@ -39,14 +39,10 @@ def fit(trainer: Any, model: Any, data: Any, ckpt_path: Path | None = None) -> N
 
 def validate(trainer: Any, model: Any, data: Any) -> None:
     """Call `trainer.validate`, and print nothing."""
-    if _is_module(data):
+    if is_data_module(data):
         trainer.validate(model, datamodule=data, verbose=False)
     else:
         trainer.validate(model, _pair(data)[1], verbose=False)
-
-
-def _is_module(data: Any) -> bool:
-    return isinstance(data, tuple(module.LightningDataModule for module in lightning_modules()))
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

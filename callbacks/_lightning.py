@@ -15,6 +15,7 @@ __all__ = [
     "Callback",
     "LightningModule",
     "Trainer",
+    "is_data_module",
     "lightning_modules",
     "namespace_of",
     "submodule",
@@ -44,6 +45,11 @@ def lightning_modules() -> list[ModuleType]:
 def submodules(name: str) -> list[ModuleType]:
     """The submodule `name` (such as "callbacks") of every installed Lightning."""
     return [import_module(f"{module.__name__}.{name}") for module in lightning_modules()]
+
+
+def is_data_module(data: object) -> bool:
+    """Whether `data` is a LightningDataModule of any installed Lightning."""
+    return isinstance(data, tuple(module.LightningDataModule for module in lightning_modules()))
 
 
 def namespace_of(thing: object) -> ModuleType:

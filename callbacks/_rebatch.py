@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from lrtool._check import require
-from lrtool.callbacks._lightning import lightning_modules
+from lrtool.callbacks._lightning import is_data_module
 from lrtool.callbacks._stand_in import stand_in
 from lrtool.errors import UnsupportedError
 
@@ -27,7 +27,7 @@ def rebatched(data: Any, batch_size: int) -> Iterator[Any]:
         UnsupportedError: when the training data is no DataLoader, or brings its own batches.
         ArgumentError: when it holds fewer examples than one batch.
     """
-    if isinstance(data, tuple(module.LightningDataModule for module in lightning_modules())):
+    if is_data_module(data):
         with stand_in(data, "train_dataloader", lambda loader: _cut(loader, batch_size)):
             yield data
     elif isinstance(data, tuple):
