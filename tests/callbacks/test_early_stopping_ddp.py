@@ -1,30 +1,16 @@
 """EarlyStopping over two processes: one decision, the same step, the same weights."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[1] / "support" / "ddp_early_stopping.py"
+from support.ddp import run_ranks
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each rank saw in each case; a rank that waits for ever fails the test."""
-    out = tmp_path_factory.mktemp("ddp")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    for name in ("MASTER_PORT", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE"):
-        environment.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(out)],
-        env=environment, cwd=out, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((out / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
+    return run_ranks("ddp_early_stopping.py", tmp_path_factory.mktemp("ddp"), timeout=240)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from lrtool.callbacks._announce import announce
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._rebase import rebase
 from lrtool.errors import UnsupportedError
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import Rates, TinyModel, tiny_loader, tiny_trainer
 from support.trace import NAMESPACES, memory_logger
 
 PICK = Suggestion(0.0123, 0.0045, 0.0678, (0.01, 0.02), "fixed", Status.CLEAR, "for the test")
@@ -35,17 +35,6 @@ def finder(pick: Suggestion = PICK, **options: Any) -> LRRangeTest:
     return LRRangeTest(
         **{"suggester": lambda curve: pick, "num_steps": 5, "max_steps": 5, **options}
     )
-
-
-class Rates(pl.Callback):
-    """Every group's rate at every step."""
-
-    def __init__(self) -> None:
-        self.rates: list[list[float]] = []
-
-    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
-        groups = trainer.optimizers[0].param_groups
-        self.rates.append([float(group["lr"]) for group in groups])
 
 
 def two_groups(model: Any, lr: Any = 0.5) -> SGD:

@@ -1,10 +1,5 @@
 """Two processes under DDP: one curve, one pick, one stop, and no trace."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,33 +9,12 @@ import pytest
 import torch
 
 from lrtool.callbacks._borrow_step import SweepStep
-
-SCRIPT = Path(__file__).parents[1] / "support" / "ddp_range_test.py"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def run(namespace: str, folder: Path) -> list[dict[str, Any]]:
-    environment = {**os.environ, "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), namespace, str(folder)],
-        env=environment,
-        timeout=300,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+from support.ddp import run_ranks
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return run("pytorch_lightning", tmp_path_factory.mktemp("ddp"))
+    return run_ranks("ddp_range_test.py", tmp_path_factory.mktemp("ddp"), "pytorch_lightning")
 
 
 def test_C1_both_ranks_have_the_same_curve_and_pick(ranks: list[dict[str, Any]]) -> None:
@@ -108,6 +82,6 @@ def test_C5_accumulation_over_ranks(ranks: list[dict[str, Any]]) -> None:
 
 @pytest.mark.slow
 def test_C1_under_the_other_namespace(tmp_path: Path) -> None:
-    one, two = run("lightning.pytorch", tmp_path)
+    one, two = run_ranks("ddp_range_test.py", tmp_path, "lightning.pytorch")
     assert one["sweep"]["curve"] == two["sweep"]["curve"]
     assert one["with"] == one["without"]

@@ -16,7 +16,7 @@ import lrtool
 from lrtool import RangeTestResult, Status, Suggestion, optimizers, param_groups
 from lrtool.callbacks import FineTuneRecipe, LRRangeTest, OneCycleScheduler
 from lrtool.errors import ArgumentError, UnsupportedError
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import Rates, TinyModel, tiny_loader, tiny_trainer
 from support.trace import NAMESPACES, differences, record
 
 A, B = 100.0, 1.0  # the curvatures of the two groups' losses
@@ -109,17 +109,6 @@ def picks(**rates: float | None) -> Any:
 
 def finder(**rates: float | None) -> LRRangeTest:
     return LRRangeTest(per_group=True, num_steps=5, max_steps=5, suggester=picks(**rates))
-
-
-class Rates(pl.Callback):
-    """Every group's rate at every step."""
-
-    def __init__(self) -> None:
-        self.rates: list[list[float]] = []
-
-    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
-        groups = trainer.optimizers[0].param_groups
-        self.rates.append([float(group["lr"]) for group in groups])
 
 
 def trained(model: Any, *callbacks: Any, **options: Any) -> list[list[float]]:

@@ -1,34 +1,20 @@
 """Schedulers over two processes: the same rates on both, and after a resume."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lrtool.schedules import one_cycle
+from support.ddp import run_ranks
 from support.ddp_schedule import SAVED_AT
 
-PROGRAM = Path(__file__).parents[1] / "support" / "ddp_schedule.py"
 STEPS = 4 * 4  # 60 rows over 2 ranks in batches of 4 are 8 batches an epoch, two a step
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each rank used; one that waits for ever fails the test."""
-    folder = tmp_path_factory.mktemp("ddp")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    for name in ("MASTER_PORT", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE"):
-        environment.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(folder)],
-        env=environment, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return run_ranks("ddp_schedule.py", tmp_path_factory.mktemp("ddp"))
 
 
 def test_D2_the_steps_of_a_run_over_two_processes(ranks: list[dict[str, Any]]) -> None:

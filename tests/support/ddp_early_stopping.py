@@ -1,4 +1,4 @@
-"""Run by a test in two processes: each rank writes what it saw to OUT/rank.json."""
+"""Run by a test in two processes: each rank writes what it saw to OUT/rankN.json."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def main() -> None:
         "checkpoint": run(out, "checkpoint", SCRIPT, keep_best="checkpoint", dirpath=out),
     }
     rank = os.environ.get("LOCAL_RANK", "0")
-    (out / f"{rank}.json").write_text(json.dumps(results), encoding="utf-8")
+    (out / f"rank{rank}.json").write_text(json.dumps(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -61,3 +61,14 @@ def tiny_trainer(**options: Any) -> pl.Trainer:
         "enable_model_summary": False,
     }
     return pl.Trainer(**{**defaults, **options})
+
+
+class Rates(pl.Callback):
+    """Every group's rate at every step."""
+
+    def __init__(self) -> None:
+        self.rates: list[list[float]] = []
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        groups = trainer.optimizers[0].param_groups
+        self.rates.append([float(group["lr"]) for group in groups])
