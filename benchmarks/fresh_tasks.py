@@ -32,6 +32,7 @@ from task_kit import (
     regress,
     split,
     text,
+    trained,
     wine,
 )
 from torch import Tensor, nn
@@ -250,15 +251,7 @@ def bn_mlp(*widths: int) -> Callable[[], nn.Module]:
 def _pretrained() -> dict[str, Tensor]:
     """Weights of the strided CNN trained to tell the digits 5..9 apart."""
     x, y, _, _ = digits_of((5, 6, 7, 8, 9))
-    with torch.random.fork_rng():
-        torch.manual_seed(8)
-        model = strided_cnn()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    for _ in range(120):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x.reshape(-1, 1, 8, 8)), y).backward()
-        optimizer.step()
-    return {name: value.clone() for name, value in model.state_dict().items()}
+    return trained(strided_cnn, x.reshape(-1, 1, 8, 8), y, seed=8, steps=120)
 
 
 def fine_tuned_cnn() -> nn.Module:

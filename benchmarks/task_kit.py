@@ -381,11 +381,18 @@ def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> Callable[[], nn.
 def _pretrained() -> dict[str, Tensor]:
     """Weights of an MLP trained to tell the digits 0..4 apart."""
     x, y, _, _ = digits_of((0, 1, 2, 3, 4))
+    return trained(mlp(64, 64, 32, 5), x, y, seed=7, steps=150)
+
+
+def trained(
+    make: Callable[[], nn.Module], x: Tensor, y: Tensor, seed: int, steps: int
+) -> dict[str, Tensor]:
+    """Weights of a new model after some steps of Adam on the whole of a classification."""
     with torch.random.fork_rng():
-        torch.manual_seed(7)
-        model = mlp(64, 64, 32, 5)()
+        torch.manual_seed(seed)
+        model = make()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    for _ in range(150):
+    for _ in range(steps):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
