@@ -1,4 +1,6 @@
-"""The half "drawn": 26 tasks that nobody chose, drawn before anything was measured on them.
+"""The halves "drawn" and "drawn_again": 26 tasks each that nobody chose.
+
+Each was drawn before anything was measured on it, the second once the first had been seen.
 
 Each of 13 kinds of model is drawn twice, each of the eight optimizers three or four times; what is
 left (data set, input scale, width, depth, activation, batch size, label noise, sequence length) is
@@ -41,7 +43,6 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 
-_SEED = 2026
 _BATCHES = (8, 16, 32, 64, 128)
 _TABLES: dict[str, Callable[[], Data]] = {
     "digits": lambda: digits(1.0), "cancer": lambda: cancer(False), "wine": lambda: wine(False),
@@ -118,8 +119,11 @@ def conv_net(width: int, batch_norm: bool) -> nn.Module:
 class _Draw:
     """One task of a kind: every choice is even."""
 
-    def __init__(self, random: np.random.Generator, kind: str, optimizer: str) -> None:
-        self.random, self.kind, self.optimizer = random, kind, optimizer
+    def __init__(
+        self, random: np.random.Generator, half: str, kind: str, optimizer: str, taken: set[str]
+    ) -> None:
+        self.random, self.half, self.kind, self.optimizer = random, half, kind, optimizer
+        self.taken = taken
 
     def one(self, *options: T) -> T:
         return options[int(self.random.integers(len(options)))]
@@ -143,10 +147,10 @@ class _Draw:
     ) -> Task:
         batch = self.one(*batches)
         name = f"{self.kind} {what} {self.optimizer} {batch}"
-        if name in _TAKEN:
+        if name in self.taken:
             return self.task()
         return Task(
-            name.replace(" ", "_"), "drawn", self.kind, self.optimizer, batch, data, model, loss
+            name.replace(" ", "_"), self.half, self.kind, self.optimizer, batch, data, model, loss
         )
 
     def table(self) -> Task:
@@ -235,14 +239,15 @@ _KINDS = (
 )  # fmt: skip
 
 
-def _draw() -> tuple[Task, ...]:
-    random = np.random.default_rng(_SEED)
+def _draw(half: str, seed: int, taken: set[str]) -> tuple[Task, ...]:
+    random = np.random.default_rng(seed)
     kinds = 2 * _KINDS
     optimizers = [str(o) for _ in range(4) for o in random.permutation(list(OPTIMIZERS))]
     return tuple(
-        _Draw(random, kind, optimizer).task()
+        _Draw(random, half, kind, optimizer, taken).task()
         for kind, optimizer in zip(kinds, optimizers, strict=False)
     )
 
 
-DRAWN = _draw()
+DRAWN = _draw("drawn", 2026, _TAKEN)
+DRAWN_AGAIN = _draw("drawn_again", 2027, _TAKEN | {task.name.replace("_", " ") for task in DRAWN})

@@ -22,7 +22,7 @@ import torch
 from finders import DEFAULT_LR
 from pick_truth import PATHS, Truth, load
 from sweeps import range_tests
-from tasks import OPTIMIZERS, Task, tasks
+from tasks import HALVES, OPTIMIZERS, Task, tasks
 
 from lrtool.curve import LossCurve
 from lrtool.suggest import SUGGESTERS, suggest
@@ -187,9 +187,7 @@ def speed() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--half", default="dev", choices=["dev", "extra", "hard", "report", "fresh", "drawn"]
-    )
+    parser.add_argument("--half", default="dev", choices=HALVES)
     parser.add_argument("--fast", action="store_true", help="only 300 steps")
     parser.add_argument("--speed", action="store_true", help="only time the suggesters")
     args = parser.parse_args()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from finders import fastai_sweep, lightning_finder, torch_lr_finder
-from tasks import tasks
+from tasks import HALVES, tasks
 
 SEEDS = range(3)
 BUDGETS = (100, 300, 200, 50)
@@ -37,7 +37,7 @@ def load(half: str, budget: int) -> dict[str, dict[str, list[float]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=["dev", "report", "fresh", "drawn"])
+    parser.add_argument("--half", default="dev", choices=HALVES)
     parser.add_argument("--fast", action="store_true", help="one task, one budget, nothing written")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -21,21 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 from batched import one_cycle_factor, train
-from tasks import Task, tasks
+from tasks import HALVES, Task, tasks
 
-PATH = Path(__file__).parent / "data" / "pick_truth.json"
-EXTRA_PATH = PATH.with_name("pick_truth_extra.json")
-FRESH_PATH = PATH.with_name("pick_truth_fresh.json")
-HARD_PATH = PATH.with_name("pick_truth_hard.json")
-DRAWN_PATH = PATH.with_name("pick_truth_drawn.json")
-PATHS = {
+_DATA = Path(__file__).parent / "data"
+PATH = _DATA / "pick_truth.json"
+PATHS: dict[str | None, Path] = {
     None: PATH,
+    **{half: _DATA / f"pick_truth_{half}.json" for half in HALVES},
     "dev": PATH,
     "report": PATH,
-    "extra": EXTRA_PATH,
-    "hard": HARD_PATH,
-    "fresh": FRESH_PATH,
-    "drawn": DRAWN_PATH,
 }
 GRID = 10 ** np.arange(-5, 2.51, 0.25)
 SEEDS = [100, 101, 102]
@@ -144,9 +138,7 @@ def measure(task: Task) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fast", action="store_true", help="two tasks, nothing written")
-    parser.add_argument(
-        "--half", choices=[half for half in PATHS if half], help="other tasks than the first 24"
-    )
+    parser.add_argument("--half", choices=HALVES, help="other tasks than the first 24")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from batched import Lanes
 from finders import DEFAULT_LR
-from pick_truth import EXTRA_PATH, PATH
+from pick_truth import PATH, PATHS
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, tasks
 
@@ -104,7 +104,7 @@ class Plan:
 
 def truth_rates(task: Task) -> dict[str, float]:
     """The best constant rate of the stored grid."""
-    for path in (PATH, EXTRA_PATH):
+    for path in (PATH, PATHS["extra"]):
         if path.exists():
             data = json.loads(path.read_text(encoding="utf-8"))
             entry = data["tasks"].get(task.name)

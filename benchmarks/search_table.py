@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pick_truth import EXTRA_PATH as TRUTH_EXTRA
+from pick_truth import PATHS as TRUTH_PATHS
 from pick_truth import PATH as TRUTH
 from pick_truth import load as load_truth
 from sweeps import range_tests
@@ -74,7 +74,7 @@ def configurations(task: Task, count: int, seed: int) -> np.ndarray:
     """(count, 7) natural parameters, in the order of NAMES."""
     random = np.random.default_rng([seed, 11])
     held = knobs(task)
-    path = TRUTH_EXTRA if task.half == "extra" else TRUTH
+    path = TRUTH_PATHS["extra"] if task.half == "extra" else TRUTH
     truth = load_truth(path)[task.name]["one_cycle"]
     best = truth.x[np.argmin(truth.regrets)] - np.log10(1 - held.momentum) * held.accumulates
     one_minus = 10 ** random.uniform(np.log10(0.005), 0, count)

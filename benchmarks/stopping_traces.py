@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from batched import Lanes
-from pick_truth import EXTRA_PATH, FRESH_PATH, GRID
+from pick_truth import GRID, PATHS
 from pick_truth import PATH as TRUTH
 from tasks import Task, task
 
@@ -121,7 +121,7 @@ def steps_per_epoch(task: Task) -> int:
 
 def best_rate(name: str, schedule: str) -> float:
     """The grid's best rate for the task: by the mean over the truth table's own seeds."""
-    paths = iter((TRUTH, EXTRA_PATH, FRESH_PATH))
+    paths = iter((TRUTH, PATHS["extra"], PATHS["fresh"]))
     table: dict[str, Any] = {}
     while name not in table:
         table = json.loads(next(paths).read_text(encoding="utf-8"))["tasks"]

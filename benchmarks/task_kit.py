@@ -38,7 +38,7 @@ class Task:
 
     Args:
         name: unique name.
-        half: "dev", "extra", "hard", "report", "fresh" or "drawn"; see tasks.py.
+        half: what it may be used for; see tasks.py.
         family: the kind of model, for grouping.
         optimizer: a key of `OPTIMIZERS`.
         batch_size: rows a step.

@@ -11,13 +11,13 @@
 
 Which half a task belongs to was fixed before anything was measured on it: develop on "dev",
 "extra" and "hard", report on "report", never the other way round. The picks were developed
-further once their "report" half had been seen; "fresh" was set apart for them before, and "drawn"
-once that had been seen too.
+further once their "report" half had been seen; "fresh" was set apart for them before, "drawn"
+once that had been seen too, and "drawn_again" after that.
 """
 
 from dataclasses import replace
 
-from drawn_tasks import DRAWN
+from drawn_tasks import DRAWN, DRAWN_AGAIN
 from fresh_tasks import FRESH
 from task_kit import (
     LSTM,
@@ -48,7 +48,7 @@ from task_kit import (
 )
 from torch import nn
 
-__all__ = ["OPTIMIZERS", "Batch", "Data", "Task", "digits_of", "task", "tasks"]
+__all__ = ["HALVES", "OPTIMIZERS", "Batch", "Data", "Task", "digits_of", "task", "tasks"]
 
 _TASKS = (
     # development
@@ -158,12 +158,14 @@ _HARD = (
          adding, lambda: LSTM(2, 24, 1), regress),
 )  # fmt: skip
 
-_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN
+_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN + DRAWN_AGAIN
+HALVES = tuple(dict.fromkeys(task.half for task in _ALL))
 
 
 def tasks(half: str | None = None) -> tuple[Task, ...]:
-    """The first suite (24), or one half: "dev", "extra", "hard", "report", "fresh", "drawn"."""
-    return tuple(task for task in _ALL if task.half in (half or "dev report"))
+    """The first suite (24), or one of `HALVES`."""
+    wanted = (half,) if half else ("dev", "report")
+    return tuple(task for task in _ALL if task.half in wanted)
 
 
 def task(name: str) -> Task:

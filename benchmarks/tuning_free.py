@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from pick import bootstrap, scored
 from pick_truth import PATHS, SEEDS, load
-from tasks import Task
+from tasks import HALVES, Task
 
 Make = Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
 
@@ -59,7 +59,7 @@ def train(task: Task, seed: int, make: Make, factor: Callable[[int, int], float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=["dev", "report", "fresh", "drawn"])
+    parser.add_argument("--half", default="dev", choices=HALVES)
     parser.add_argument("--fast", action="store_true", help="three tasks, one seed")
     args = parser.parse_args()
     torch.set_num_threads(1)
