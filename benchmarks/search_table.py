@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pick_truth import PATHS as TRUTH_PATHS
 from pick_truth import PATH as TRUTH
+from pick_truth import PATHS as TRUTH_PATHS
 from pick_truth import load as load_truth
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, task
