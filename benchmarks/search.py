@@ -1,7 +1,7 @@
 """How many trials a search needs, with and without a measured prior.
 
     python benchmarks/search.py --half dev       # while developing; and --half extra
-    python benchmarks/search.py --half report    # the figures in results/search.md
+    python benchmarks/search.py --half report    # results/search.md; and --half drawn
 
 Every objective is a table of real trainings (`search_table.py`), interpolated by extremely
 randomized trees; all methods search the same parameters, ours in coordinates around the measured
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from search_table import DEV, EXTRA, EXTRA_PATH, NAMES, PATH, REPORT, SHARES, knobs
+from search_table import HALVES, NAMES, PATHS, SHARES, knobs
 from sklearn.ensemble import ExtraTreesRegressor
 from tasks import task
 
@@ -333,7 +333,7 @@ def summary(facts: Mapping[str, Mapping[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", choices=("dev", "extra", "report"), default="dev")
+    parser.add_argument("--half", choices=tuple(HALVES), default="dev")
     parser.add_argument("--fast", action="store_true", help="two tasks, three seeds")
     parser.add_argument("--methods", default=";".join(m for m in METHODS if m not in _SLOW))
     parser.add_argument("--seeds", type=int, default=SEEDS)
@@ -342,10 +342,8 @@ def main() -> None:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    path = EXTRA_PATH if args.half == "extra" else PATH
-    data = dict(np.load(path, allow_pickle=False))
-    half = {"dev": DEV, "extra": EXTRA, "report": REPORT}[args.half]
-    names = [n for n in half if f"{n}/rows" in data]
+    data = dict(np.load(PATHS[args.half], allow_pickle=False))
+    names = [n for n in HALVES[args.half] if f"{n}/rows" in data]
     names = [n for n in names if not args.tasks or n in args.tasks.split(",")]
     names = names[:2] if args.fast else names
     seeds = 3 if args.fast else args.seeds

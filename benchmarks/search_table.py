@@ -1,7 +1,8 @@
 """Real trainings over the search space, many lanes at once, for `search.py` to look up.
 
-    python benchmarks/search_table.py            # benchmarks/data/search_table.npz
-    python benchmarks/search_table.py --extra --count 800    # seven more to develop on, not kept
+    python benchmarks/search_table.py                # benchmarks/data/search_table.npz
+    python benchmarks/search_table.py --half drawn   # benchmarks/data/search_table_drawn.npz
+    python benchmarks/search_table.py --half extra --count 800    # to develop on, not kept
 
 For every task: configurations drawn over the whole space (LR from 1e-7 to 10), and as many around
 the rates that train; each is trained three times, for a ninth, a third and all of the task's steps,
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pick_truth import PATH as TRUTH
+from drawn_tasks import DRAWN
 from pick_truth import PATHS as TRUTH_PATHS
 from pick_truth import load as load_truth
 from sweeps import range_tests
@@ -32,7 +33,8 @@ from lrtool.search.plan import lr_plan, momentum_plan
 from lrtool.suggest import suggest
 from lrtool.sweep import SweepConfig
 
-PATH = Path(__file__).parent / "data" / "search_table.npz"
+_DATA = Path(__file__).parent / "data"
+_TRAINED = ("sgd", "momentum", "nesterov", "adam", "adamw")  # the update rules of `Lanes` below
 DEV = (
     "digits_mlp_sgd", "digits_raw_mlp_momentum", "cancer_raw_mlp_adamw",
     "diabetes_mlp_nesterov", "digits_dim_deep_sgd", "wine_logreg_sgd",
@@ -46,7 +48,17 @@ EXTRA = (
     "wine_logreg_adam_8", "wine_logreg_nesterov_32", "cancer_raw_sgd_32", "diabetes_mlp_adam_8",
     "diabetes_mlp_sgd_64", "cancer_raw_momentum_8", "digits_mlp_adam_8",
 )  # fmt: skip
-EXTRA_PATH = PATH.with_name("search_table_extra.npz")
+# A second half to report on, set apart before any search was run on it: six of the drawn tasks that
+# can be trained here, by one draw of one seed. All of them learn (data/pick_truth_drawn.json).
+_CAN = [task.name for task in DRAWN if task.optimizer in _TRAINED]
+DRAWN_REPORT = tuple(
+    _CAN[i] for i in sorted(np.random.default_rng(2028).choice(len(_CAN), 6, replace=False))
+)
+HALVES = {"dev": DEV, "report": REPORT, "extra": EXTRA, "drawn": DRAWN_REPORT}
+PATHS = {
+    half: _DATA / f"search_table{'' if half in ('dev', 'report') else '_' + half}.npz"
+    for half in HALVES
+}
 NAMES = ("max_lr", "momentum", "weight_decay", "pct_start", "div_factor", "final_div_factor",
          "momentum_dip")  # fmt: skip
 SHARES = (1 / 9, 1 / 3, 1.0)
@@ -74,8 +86,7 @@ def configurations(task: Task, count: int, seed: int) -> np.ndarray:
     """(count, 7) natural parameters, in the order of NAMES."""
     random = np.random.default_rng([seed, 11])
     held = knobs(task)
-    path = TRUTH_PATHS["extra"] if task.half == "extra" else TRUTH
-    truth = load_truth(path)[task.name]["one_cycle"]
+    truth = load_truth(TRUTH_PATHS[task.half])[task.name]["one_cycle"]
     best = truth.x[np.argmin(truth.regrets)] - np.log10(1 - held.momentum) * held.accumulates
     one_minus = 10 ** random.uniform(np.log10(0.005), 0, count)
     lr = 10 ** random.uniform(-7, 1, count)
@@ -197,14 +208,14 @@ def measured(task: Task, seeds: Sequence[int]) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fast", action="store_true", help="one task, few lanes, nothing written")
-    parser.add_argument("--extra", action="store_true", help="more development tasks")
+    parser.add_argument("--half", choices=("first", "extra", "drawn"), default="first")
     parser.add_argument("--count", type=int, default=1000, help="configurations a task (1000)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     out: dict[str, np.ndarray] = {}
-    path = EXTRA_PATH if args.extra else PATH
-    names = EXTRA if args.extra else DEV + REPORT
+    path = PATHS["dev" if args.half == "first" else args.half]
+    names = DEV + REPORT if args.half == "first" else HALVES[args.half]
     for name in ("wine_logreg_sgd",) if args.fast else names:
         started, job = time.perf_counter(), task(name)
         rows = configurations(job, 50 if args.fast else args.count, seed=5)
