@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrtool.diagnosis import frozen_parameters, gradient_explosion, input_scale
+from lrtool.weights import is_dense
 
 __all__ = ["Diagnosis"]
 
@@ -139,7 +140,7 @@ def _scale_of(batch: Any) -> tuple[str, ...]:
     pixel, a rare indicator.
     """
     x = next((one for one in _leading_tensors(batch) if one.ndim >= 2), None)
-    if x is None or not x.is_floating_point() or x.layout is not torch.strided or x.is_nested:
+    if x is None or not x.is_floating_point() or not is_dense(x):
         return ()
     if x.numel() == 0:
         return ()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lrtool._check import one_of
+from lrtool.weights import is_dense, is_expanded
 
 __all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
 
@@ -91,8 +92,8 @@ class Snapshot:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of tensors and arrays held."""
-        tensors = sum(copy.nbytes for _, _, copy, _, _ in self._tensors)
+        """Bytes of dense tensors and arrays held."""
+        tensors = sum(copy.nbytes for _, _, copy, _, _ in self._tensors if is_dense(copy))
         return tensors + sum(copy.nbytes for _, copy in self._arrays)
 
     def restore(self) -> None:
@@ -134,7 +135,8 @@ class Snapshot:
         if isinstance(thing, tuple):
             return list(thing)
         if isinstance(thing, np.ndarray):
-            self._arrays.append((thing, thing.copy()))
+            if thing.flags.writeable:  # nobody writes to the others, such as a mapped file's
+                self._arrays.append((thing, thing.copy()))
             return []
         if isinstance(thing, nn.Module | Optimizer) or _is_scaler(thing):
             return [vars(thing)]
@@ -144,7 +146,8 @@ class Snapshot:
         return self._keep_attributes(thing)
 
     def _keep_tensor(self, tensor: Tensor) -> list[Any]:
-        if tensor.is_meta or tensor.is_inference() or not tensor.is_leaf:
+        frozen = tensor.is_meta or tensor.is_inference() or is_expanded(tensor)
+        if frozen or not tensor.is_leaf:
             return []  # nothing to copy, or nobody may write to it
         alias = tensor.detach()
         copy = alias.to("cpu", copy=True) if self._where == "cpu" else alias.clone()
@@ -208,9 +211,12 @@ def _restore_tensor(
     tensor: Tensor, alias: Tensor, copy: Tensor, requires_grad: bool, grad: Tensor | None
 ) -> None:
     """Write `copy` into the storage that `tensor` had, and have it point there again."""
-    alias.copy_(copy)
-    if tensor.data_ptr() != alias.data_ptr() or tensor.shape != alias.shape:
-        tensor.data = alias
+    if not is_dense(tensor):  # a sparse alias is no alias: it holds numbers of its own
+        tensor.copy_(copy)
+    else:
+        alias.copy_(copy)
+        if tensor.data_ptr() != alias.data_ptr() or tensor.shape != alias.shape:
+            tensor.data = alias
     tensor.requires_grad_(requires_grad)
     tensor.grad = grad
 

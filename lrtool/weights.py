@@ -16,6 +16,8 @@ __all__ = [
     "Weights",
     "average_weights",
     "copy_weights",
+    "is_dense",
+    "is_expanded",
     "recompute_batch_norm",
     "with_weights",
     "write_weights",
@@ -59,7 +61,21 @@ def write_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         )
     with torch.no_grad():
         for name, tensor in live.items():
-            tensor.copy_(weights[name])
+            if not is_expanded(tensor):
+                tensor.copy_(weights[name])
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether its numbers lie in one piece of memory, as no sparse or nested tensor's do."""
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
+def is_expanded(tensor: Tensor) -> bool:
+    """Whether elements of `tensor` share a place in memory: torch writes to no such tensor."""
+    if not is_dense(tensor):
+        return False
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
+    return any(size > 1 and step == 0 for size, step in sizes)
 
 
 def with_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 import lrtool
 from lrtool import RangeTestResult
 from lrtool.errors import ArgumentError
-from support.tiny import TinyModel, tiny_loader
+from support.tiny import Batch, TinyModel, tiny_loader
 from support.trace import NAMESPACES, differences, make_model, seed_all
 
 
@@ -54,6 +55,30 @@ def test_leaves_the_model_the_random_state_and_the_folder_as_they_were(tmp_path:
     assert all(parameter.grad is None for parameter in model.parameters())
     assert model.hparams["lr"] == 0.01
     assert list(tmp_path.iterdir()) == []
+
+
+class MappedFile(Dataset[Batch]):
+    """Rows of a file that is too large to read, and that nobody may write to."""
+
+    def __init__(self, path: Path) -> None:
+        self.rows = np.memmap(path, mode="r", dtype=np.float32).reshape(-1, 5)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        row = torch.from_numpy(np.array(self.rows[index]))
+        return row[:4], row[4:]
+
+
+def test_measures_on_data_and_buffers_that_cannot_be_written_to(tmp_path: Path) -> None:
+    np.random.default_rng(0).normal(size=(32, 5)).astype(np.float32).tofile(tmp_path / "rows")
+    model = TinyModel()
+    model.register_buffer("mask", torch.ones(1, 4).expand(2, 4))
+    model.register_buffer("graph", torch.eye(4).to_sparse())
+    loader = DataLoader(MappedFile(tmp_path / "rows"), batch_size=8)
+    assert lrtool.range_test(model, loader, num_steps=10, max_steps=10).num_steps > 1
+    assert torch.equal(model.get_buffer("graph").to_dense(), torch.eye(4))
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)

@@ -5,8 +5,11 @@ import gc
 import os
 import random
 import signal
+import warnings
 import weakref
 from collections import OrderedDict, defaultdict, deque
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -226,6 +229,47 @@ def test_cycles_graphs_and_unwritable_tensors_are_survived() -> None:
     assert loop["x"] == 1
     product.sum().backward()  # type: ignore[no-untyped-call]  # the graph was not written to
     assert weight.grad is not None
+
+
+@pytest.mark.parametrize("where", ["cpu", "device"])
+def test_tensors_that_are_not_one_piece_of_memory_come_back(where: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls these layouts unfinished
+        coo, csr = torch.eye(2).to_sparse(), torch.eye(3).to_sparse_csr()
+        ragged = torch.nested.nested_tensor([torch.ones(2)])
+    things = {"coo": coo, "csr": csr, "ragged": ragged}
+    snapshot = Snapshot(things, where=where)
+    for _ in range(2):
+        for thing in things.values():
+            thing.mul_(3)
+        snapshot.restore()
+        assert torch.equal(coo.to_dense(), torch.eye(2))
+        assert torch.equal(csr.to_dense(), torch.eye(3))
+        assert torch.equal(ragged[0], torch.ones(2))
+    assert snapshot.nbytes == 0
+
+
+def test_a_module_with_an_expanded_buffer_comes_back() -> None:
+    """torch refuses to write to a tensor of which several elements share one place."""
+    module = nn.BatchNorm1d(2)
+    module.register_buffer("mask", torch.ones(1, 3).expand(2, 3))
+    mask = module.mask
+    snapshot = Snapshot(module)
+    module(torch.randn(4, 2))
+    module.mask = torch.zeros(1)
+    snapshot.restore()
+    assert module.mask is mask
+    assert torch.equal(module.get_buffer("running_mean"), torch.zeros(2))
+
+
+def test_arrays_that_nobody_can_write_to_are_neither_copied_nor_written(tmp_path: Path) -> None:
+    np.arange(6.0).tofile(tmp_path / "rows")
+    rows = np.memmap(tmp_path / "rows", mode="r", dtype=np.float64)
+    data = SimpleNamespace(rows=rows, seen=0)
+    snapshot = Snapshot(data)
+    data.seen = 3
+    snapshot.restore()
+    assert (data.seen, data.rows is rows, snapshot.nbytes) == (0, True, 0)
 
 
 def test_guards_of_compiled_code_see_no_write_where_nothing_changed() -> None:

@@ -45,6 +45,16 @@ def test_copy_and_write_are_exact_and_keep_the_tensors() -> None:
     assert [tensor.data_ptr() for tensor in model.parameters()] == addresses
 
 
+def test_a_buffer_that_torch_cannot_write_to_is_no_hindrance() -> None:
+    model = nn.Linear(2, 1)
+    model.register_buffer("mask", torch.ones(1, 3).expand(2, 3))
+    kept = copy_weights(model)
+    nn.init.zeros_(model.weight)
+    write_weights(model, kept)
+    assert torch.equal(model.weight, kept["weight"])
+    assert torch.equal(with_weights(model, kept).get_buffer("mask"), torch.ones(2, 3))
+
+
 def test_writing_to_another_shape_is_refused_before_anything_is_written() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     before = copy_weights(model)
