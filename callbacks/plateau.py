@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from lrtool import param_groups
-from lrtool._check import require
+from lrtool._check import integer, require
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._monitored import agreed
@@ -57,6 +57,8 @@ class PlateauScheduler(Callback):
         lr: float | None = None,
         optimizer: int = 0,
     ) -> None:
+        super().__init__()
+        integer(0, optimizer=optimizer)
         self.monitor = monitor
         self.optimizer = optimizer
         self.rule = plateau(
@@ -72,6 +74,11 @@ class PlateauScheduler(Callback):
         self._given = lr is not None
         self.state: PlateauState | None = None
         self._ratios: list[float] = []
+
+    @property
+    def state_key(self) -> str:
+        """One an optimizer."""
+        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}}}"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget the last fit."""
@@ -100,8 +107,8 @@ class PlateauScheduler(Callback):
         param_groups.set_value(optimizer, "lr", self.state.lr, self._ratios)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge the metric, unless this is the sanity check or there was no training yet."""
-        if trainer.sanity_checking or self.state is None:
+        """Judge the metric of a training, whose sanity check comes before its first step."""
+        if trainer.state.fn != "fit" or trainer.sanity_checking or self.state is None:
             return
         logged = trainer.callback_metrics
         # every process must drop at the same time, also when the metric is not synchronized

@@ -77,6 +77,8 @@ def test_refuses_rivals_and_unknown_metrics() -> None:
         run(make(monitor="val_acc"))
     with pytest.raises(ArgumentError, match="0 < factor < 1"):
         PlateauScheduler(factor=1.0)
+    with pytest.raises(ArgumentError, match="whole optimizer >= 0 must hold, got optimizer=-1"):
+        PlateauScheduler(optimizer=-1)
 
 
 def test_groups_keep_their_ratio() -> None:
@@ -91,3 +93,45 @@ def test_groups_keep_their_ratio() -> None:
     assert [row[1] for row in recorder.lr[::8]] == expected(0.4)
     assert all(row[0] == pytest.approx((row[1] or 0.0) / 4) for row in recorder.lr)
     assert isinstance(trainer, pl.Trainer)
+
+
+def test_a_validation_by_itself_is_no_check() -> None:
+    scheduler = make()
+    _, trainer = run(scheduler, 3)
+    after = scheduler.state
+    for _ in range(3):
+        trainer.validate(Scripted(), tiny_loader(), verbose=False)
+    assert scheduler.state == after
+
+
+class Alternating(Scripted):
+    """Two optimizers, stepped by hand in turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+
+    def configure_optimizers(self) -> Any:
+        first, *rest = self.net.children()
+        return [SGD(first.parameters(), lr=0.4), SGD(rest[-1].parameters(), lr=0.2)]
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        optimizers: Any = self.optimizers()
+        loss = self.loss(batch)
+        self.manual_backward(loss)
+        optimizers[batch_idx % 2].step()
+        return loss
+
+
+def test_each_of_two_optimizers_has_its_own_and_both_resume(tmp_path: Path) -> None:
+    def two(epochs: int, ckpt: Path | None = None) -> tuple[Any, list[float | None]]:
+        schedulers = [make(optimizer=0), make(optimizer=1, lr=0.1)]
+        trainer = tiny_trainer(callbacks=schedulers, max_epochs=epochs)
+        trainer.fit(Alternating(), tiny_loader(), tiny_loader(), ckpt_path=ckpt)
+        return trainer, [one.state.lr if one.state else None for one in schedulers]
+
+    _, whole = two(10)
+    assert whole == [0.4 * 0.5**2, 0.1 * 0.5**2]
+    trainer, _ = two(4)
+    trainer.save_checkpoint(tmp_path / "at.ckpt")
+    assert two(10, tmp_path / "at.ckpt")[1] == whole
