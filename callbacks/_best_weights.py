@@ -1,6 +1,7 @@
 """Keeping a model's best weights, in memory or in a file, and giving them back bit for bit."""
 
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -78,10 +79,11 @@ class BestWeights:
 
     def _save(self, trainer: "Trainer") -> None:
         folder = Path(self._dirpath or trainer.default_root_dir)
-        old, new = self.path, str(folder / f"best-step={trainer.global_step}.ckpt")
+        new = _free(folder, f"best-step={trainer.global_step}")
+        old, new = self.path, trainer.strategy.broadcast(new)
         trainer.save_checkpoint(new, weights_only=True)
         self.path = new
-        if old is not None and old != new:
+        if old is not None:
             trainer.strategy.remove_checkpoint(old)
 
 
@@ -100,6 +102,13 @@ def refuse_unkeepable(trainer: "Trainer") -> None:
                 "either averaged or best weights can be what a training leaves, got "
                 f"{type(callback).__name__} beside restore_best or snapshots; remove one of the two"
             )
+
+
+def _free(folder: Path, name: str) -> str:
+    """A file that is not there yet: another callback, or an earlier training, may have its own."""
+    names = chain([name], (f"{name}-v{version}" for version in count(1)))
+    paths = (folder / f"{one}.ckpt" for one in names)
+    return str(next(path for path in paths if not path.exists()))
 
 
 def _copied(value: Any, device: str | None) -> Any:

@@ -65,6 +65,21 @@ def test_E1_checkpoint_on_disk(tmp_path: Path) -> None:
     assert [str(path) for path in tmp_path.iterdir()] == [stopper.best_model_path]
 
 
+def test_E1_two_callbacks_and_an_earlier_training_share_a_folder(tmp_path: Path) -> None:
+    """One's file is neither written over by the other nor deleted with the other's."""
+    options: dict[str, Any] = {"restore_best": True, "keep_best": "checkpoint", "dirpath": tmp_path}
+    earlier = EarlyStopping("val_loss", patience=2, **options)
+    fit(earlier)
+    falls = EarlyStopping("falls", patience=9, **options)
+    rises = EarlyStopping("rises", patience=9, **options)
+    script = {"rises": [1.0, 2.0, 3.0, 4.0], "falls": [4.0, 3.0, 2.0, 1.0]}
+    model, _ = fit(falls, script, callbacks=[rises], max_epochs=4)
+    assert same_weights(dict(model.state_dict()), persistent(model.weights_at[0]))
+    kept = {earlier.best_model_path, falls.best_model_path, rises.best_model_path}
+    assert {str(path) for path in tmp_path.iterdir()} == kept
+    assert len(kept) == 3
+
+
 def test_E1_whatever_ended_the_training() -> None:
     limits: list[dict[str, Any]] = [{"max_epochs": 4}, {"max_epochs": -1, "max_steps": 18}]
     for options in limits:
