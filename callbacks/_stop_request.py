@@ -39,8 +39,8 @@ class StopRequest:
 
     def make(self, trainer: "Trainer", decision: Decision) -> None:
         """Ask."""
+        self._others_asked = trainer.should_stop and not _asking(trainer)
         self.verdict = decision
-        self._others_asked = trainer.should_stop
         trainer.should_stop = True
         self.epoch = trainer.current_epoch
 
@@ -56,5 +56,13 @@ class StopRequest:
     def withdraw(self, trainer: "Trainer") -> None:
         """Take it back."""
         self.verdict = CONTINUE
-        trainer.should_stop = self._others_asked
+        trainer.should_stop = self._others_asked or _asking(trainer)
         self.epoch = 0
+
+
+def _asking(trainer: "Trainer") -> bool:
+    """Whether an early stopping, ours or Lightning's, asks by itself; ours may withdraw it."""
+    return any(
+        getattr(one, "stopping_reason_message", None) and one.stopped_epoch == trainer.current_epoch
+        for one in trainer.early_stopping_callbacks
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
@@ -151,6 +152,20 @@ def test_the_check_at_the_end_of_a_cycle_can_withdraw_the_verdict() -> None:
     _, trainer = fit(stopper, script, SGDRScheduler(max_lr=0.01, T_0=10, T_mult=1))
     assert trainer.global_step == 30
     assert stopper.best_step == 20
+
+
+@pytest.mark.parametrize("other", [EarlyStopping, pl.callbacks.EarlyStopping])
+def test_what_is_withdrawn_is_not_anothers_request(other: Any) -> None:
+    """As above; at the very same check another metric's patience has run out."""
+    options = {"schedule_aware": False} if other is EarlyStopping else {}
+    second = other("rises", patience=4, check_on_train_epoch_end=False, **options)
+    script = {"val_loss": [0.5, 0.6, 0.7, 0.7, 0.4, *[0.7] * 7], "rises": [1.0, *[2.0] * 11]}
+    model = scripted(script)
+    first, waves = EarlyStopping("val_loss", patience=1), SGDRScheduler(max_lr=0.01, T_0=10)
+    trainer = trainer_of([second, first, waves], max_epochs=12)
+    trainer.fit(model, loader(), loader(1))
+    assert trainer.global_step == 20
+    assert first.stopping_reason is StoppingReason.NOT_STOPPED
 
 
 def test_in_the_middle_of_an_epoch_validation_has_the_last_word() -> None:
