@@ -27,6 +27,14 @@ class Wider(TinyModel):
         self.more = torch.nn.Linear(1, 1)
 
 
+class Graph(TinyModel):
+    """Has a buffer that is no one piece of memory."""
+
+    def __init__(self) -> None:
+        super().__init__(adamw)
+        self.register_buffer("graph", torch.eye(2).to_sparse())
+
+
 class Tiny(pl.LightningDataModule):
     def train_dataloader(self) -> Any:
         return tiny_loader(batch_size=8)
@@ -68,6 +76,19 @@ def test_reading_the_data_leaves_no_trace() -> None:
 
 def test_what_cannot_be_read_has_no_mark() -> None:
     assert fingerprint_of(ADAMW, iter([]), 1, {}) is None
+    assert fingerprint_of(Graph, tiny_loader(), 1, {}) is None
+
+
+def test_weights_of_any_precision_have_a_mark() -> None:
+    def model_fn(seed: int) -> Any:
+        torch.manual_seed(seed)
+        return TinyModel(adamw).bfloat16()
+
+    assert mark(partial(model_fn, 1)) == mark(partial(model_fn, 1)) != mark(partial(model_fn, 2))
+
+
+def test_data_without_a_batch_is_left_to_the_measurement_to_refuse() -> None:
+    assert mark(data=tiny_loader(rows=0)) != mark(data=tiny_loader())
 
 
 def tuned(study: str, loaders: Any = None, **options: Any) -> RangeTestResult:
