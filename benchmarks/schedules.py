@@ -1,7 +1,7 @@
 """Do the schedules work? Measured bounds against everything tuned on a grid, on small real tasks.
 
-    python benchmarks/schedules.py run --half report --budget 400    # minutes a core; stored
-    python benchmarks/schedules.py show --half report --budget 400   # tables from what is stored
+    python benchmarks/schedules.py run --budget 400     # then 2000, 10000; minutes a core; stored
+    python benchmarks/schedules.py show --budget 400    # tables from what is stored
     python benchmarks/schedules.py cost                              # writing, against torch
     python benchmarks/schedules.py momentum                          # held, or moved against it
     python benchmarks/schedules.py --fast                            # two tasks, 80 steps
@@ -27,9 +27,9 @@ import numpy as np
 import torch
 from batched import Lanes
 from finders import DEFAULT_LR
-from pick_truth import PATH, PATHS
+from pick_truth import PATHS
 from sweeps import range_tests
-from tasks import OPTIMIZERS, Task, tasks
+from tasks import OPTIMIZERS, Task, task, tasks
 
 from lrtool import schedules
 from lrtool.schedules import Schedule
@@ -41,20 +41,22 @@ FRACTIONS = (0.125, 0.25, 0.375, 0.5, 0.75)
 CHECKPOINTS = 16
 DATA = Path(__file__).parent / "data"
 
-# Left out for their cost a step, before anything was measured on them; more at larger budgets.
-SLOW = {
-    400: {
-        "digits_cnn_bn_momentum", "text_transformer_adamw", "recall_gru_nadam",
-        "digits_rows_gru_sgd", "digits_cnn_adam", "digits_cnn_bn_sgd", "text_gru_rmsprop",
-        "adding_lstm_adam",
-    },
-    2000: {"text_bag_adagrad", "digits_noisy_mlp_adam", "digits_autoencoder_nadam"},
-    10_000: {
-        "digits_dim_mlp_sgd", "digits_fine_tune_momentum", "digits_autoencoder_adamw",
-        "digits_mlp_sgd", "digits_raw_mlp_momentum", "pixels_factors_adagrad",
-        "digits_dim_deep_sgd",
-    },
-}  # fmt: skip
+# The cheapest tasks of the half "drawn" by what a step costs, before anything was run on them, and
+# how many of them by the budget; the six left out cost over 400 microseconds a step and lane.
+BY_COST = (
+    "linear_iris_twentieth_noise_0.2_nadam_16", "linear_iris_raw_noise_0.2_sgd_8",
+    "factors_photo_4_adam_32", "mlp_cancer_raw_noise_0.5_1x28_GELU_adamw_8",
+    "mlp_cancer_twentieth_noise_0.2_1x12_Tanh_momentum_64",
+    "deep_diabetes_unit_noise_0.2_3x28_GELU_rmsprop_8", "factors_photo_4_rmsprop_8",
+    "fine_tune_mlp_100_adagrad_8", "norm_digits_raw_noise_0.2_2x28_nadam_16",
+    "autoencoder_unit_28_5_GELU_adamw_64", "cnn_raw_noise_0.0_5_adamw_8",
+    "autoencoder_unit_28_5_GELU_nadam_64", "deep_iris_twentieth_noise_0.2_4x80_Tanh_sgd_8",
+    "fine_tune_cnn_250_nadam_16", "norm_digits_twentieth_noise_0.5_2x52_adam_64",
+    "plateau_adding_8_18_gru_nesterov_32", "gru_random_9_18_adagrad_32",
+    "cnn_norm_twentieth_noise_0.2_10_sgd_16", "transformer_shlex_9_20_momentum_16",
+    "lstm_shlex_9_18_rmsprop_32",
+)  # fmt: skip
+COUNTS = {400: 20, 2000: 8, 10_000: 6}
 CHEAPEST = ("wine_logreg_sgd", "diabetes_mlp_nesterov")
 
 Shape = Callable[[int], Schedule]
@@ -102,17 +104,14 @@ class Plan:
         return factors[:, None, :] * np.array(self.rates).T[None]
 
 
-def truth_rates(task: Task) -> dict[str, float]:
-    """The best constant rate of the stored grid."""
-    for path in (PATH, PATHS["extra"]):
-        if path.exists():
-            data = json.loads(path.read_text(encoding="utf-8"))
-            entry = data["tasks"].get(task.name)
-            if entry is not None:
-                losses = np.array(entry["constant"], dtype=float)
-                losses = np.where(np.isfinite(losses), losses, np.inf).mean(0)
-                return {"constant": float(np.array(data["grid"])[np.argmin(losses)])}
-    raise SystemExit(f"no truth table holds {task.name}: run benchmarks/pick_truth.py")
+def best_constant(task: Task) -> float:
+    """The best constant rate of the stored grid, at 400 steps."""
+    data = json.loads(PATHS[task.half].read_text(encoding="utf-8"))
+    if task.name not in data["tasks"]:
+        raise SystemExit(f"no truth table holds {task.name}: run benchmarks/pick_truth.py")
+    losses = np.array(data["tasks"][task.name]["constant"], dtype=float)
+    losses = np.where(np.isfinite(losses), losses, np.inf).mean(0)
+    return float(np.array(data["grid"])[np.argmin(losses)])
 
 
 def measure(task: Task) -> list[Any]:
@@ -141,9 +140,8 @@ def tuned_plan(task: Task, total: int) -> Plan:
     return plan
 
 
-def measured_plan(task: Task, total: int, found: list[Any]) -> Plan:
+def measured_plan(task: Task, total: int, found: list[Any], plan: Plan) -> Plan:
     """Every shape at the measured rates, and one-cycle at fractions of the budget."""
-    plan = Plan()
     for which in ("lr", "max_lr"):
         rates = [rate_or_default(one, which, task) for one in found]
         for shape, build in SHAPES.items():
@@ -170,10 +168,13 @@ def parts_plan(task: Task, total: int, tuned: dict[str, Any]) -> Plan:
     return plan
 
 
-def _middle(task: Task, shape: str, total: int) -> float:
-    """log10 of the middle of a shape's grid."""
-    centre = float(np.log10(truth_rates(task)["constant"]))
-    return centre + (0.5 if shape in PEAKED else 0.0) - (0.25 if total > 400 else 0.0)
+def _middle(one: Task, shape: str, total: int) -> float:
+    """log10 of the middle of a shape's grid; best rates fell about so on development tasks."""
+    return float(
+        np.log10(best_constant(one))
+        + (0.5 if shape in PEAKED else 0.0)
+        - 0.6 * np.log10(total / 400)
+    )
 
 
 def play(task: Task, plan: Plan, total: int) -> dict[str, Any]:
@@ -202,47 +203,44 @@ def play(task: Task, plan: Plan, total: int) -> dict[str, Any]:
     }
 
 
-def file_of(half: str, budget: int) -> Path:
-    return DATA / f"schedules_{half}_{budget}.json"
+def file_of(budget: int) -> Path:
+    return DATA / f"schedules_{budget}.json"
 
 
-def chosen(half: str, budget: int) -> list[Task]:
-    left_out = {name for least, names in SLOW.items() if budget >= least for name in names}
-    return [task for task in tasks(half) if task.name not in left_out]
-
-
-def run(half: str, budget: int, again: bool) -> None:
-    """Run what is not stored yet, task by task; `again` drops what hangs on the range test."""
-    path = file_of(half, budget)
+def run(budget: int) -> None:
+    """Run what is not stored yet, task by task."""
+    path = file_of(budget)
     stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    if again:
-        for entry in stored.values():
-            entry.pop("measured", None)
-    for task in chosen(half, budget):
-        entry = stored.setdefault(task.name, {})
+    for name in BY_COST[: COUNTS[budget]]:
+        if name in stored:
+            continue
         begun = time.process_time()
-        if "tuned" not in entry:
-            entry["tuned"] = play(task, tuned_plan(task, budget), budget)
-        if "measured" not in entry:
-            found = measure(task)
-            entry["measured"] = play(task, measured_plan(task, budget, found), budget)
-            entry["picks"] = [[one.lr, one.max_lr, one.status.value] for one in found]
-        if "parts" not in entry:
-            entry["parts"] = play(task, parts_plan(task, budget, entry["tuned"]), budget)
+        stored[name] = entry_of(task(name), budget)
         path.write_text(json.dumps(stored, separators=(",", ":")))
-        print(f"{task.name}: {time.process_time() - begun:.0f} s", flush=True)
+        print(f"{name}: {time.process_time() - begun:.0f} s", flush=True)
+
+
+def entry_of(one: Task, budget: int) -> dict[str, Any]:
+    """Everything that is run on a task."""
+    found = measure(one)
+    plan = measured_plan(one, budget, found, tuned_plan(one, budget))
+    whole = play(one, plan, budget)
+    parts = play(one, parts_plan(one, budget, whole), budget)
+    return {
+        "whole": whole,
+        "parts": parts,
+        "picks": [[pick.lr, pick.max_lr, pick.status.value] for pick in found],
+    }
 
 
 class Stored:
     """One task's stored runs: lane -> mean validation loss over seeds, at the checkpoints."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
-        parts = ("tuned", "measured", "parts")
-        lanes = {k: v for part in parts for k, v in entry.get(part, {"lanes": {}})["lanes"].items()}
+        lanes = entry["whole"]["lanes"] | entry["parts"]["lanes"]
         self.mean = {name: np.array(losses) for name, losses in lanes.items()}
-        self.before = float(entry["tuned"]["before"])
-        self.stops = np.array(entry["tuned"]["stops"])
-        self.picks = entry["picks"]
+        self.before = float(entry["whole"]["before"])
+        self.stops = np.array(entry["whole"]["stops"])
 
     def last(self, name: str) -> float:
         """Final loss of a lane."""
@@ -283,10 +281,10 @@ class Stored:
         return float(self.mean[name][index])
 
 
-def show(half: str, budget: int) -> None:
+def show(budget: int) -> None:
     """Print the tables."""
-    stored = {name: Stored(e) for name, e in json.loads(file_of(half, budget).read_text()).items()
-              if "measured" in e}  # fmt: skip
+    entries = json.loads(file_of(budget).read_text())
+    stored = {name: Stored(entry) for name, entry in entries.items()}
     _show_speed(stored)
     _show_budget(stored)
     _show_shapes(stored)
@@ -372,7 +370,7 @@ def momentum() -> None:
     ratios: dict[str, list[float]] = {way: [] for way in ways}
     for one in [one for half in ("dev", "extra") for one in tasks(half) if one.name in names]:
         cycle = schedules.one_cycle(1.0, one.num_steps)
-        centre = np.log10(truth_rates(one)["constant"]) + 0.5
+        centre = np.log10(best_constant(one)) + 0.5
         grid = 10 ** (centre + np.arange(-1, 1.01, 0.25))
         best: dict[str, tuple[float, float]] = {}
         for way, (low, high) in ways.items():
@@ -442,15 +440,7 @@ def cost() -> None:
 
 def fast() -> None:
     """Two small tasks, 80 steps: a look at everything in a minute."""
-    stored = {}
-    for one in [task for task in tasks("dev") if task.name in CHEAPEST]:
-        found = measure(one)
-        entry = {
-            "tuned": play(one, tuned_plan(one, 80), 80),
-            "measured": play(one, measured_plan(one, 80, found), 80),
-            "picks": [[pick.lr, pick.max_lr, pick.status.value] for pick in found],
-        }
-        stored[one.name] = Stored(entry)
+    stored = {name: Stored(entry_of(task(name), 80)) for name in CHEAPEST}
     _show_speed(stored)
     _show_budget(stored)
     _show_shapes(stored)
@@ -463,18 +453,17 @@ def main() -> None:
     parser.add_argument(
         "what", choices=["run", "show", "cost", "momentum"], nargs="?", default="run"
     )
-    parser.add_argument("--half", choices=["dev", "report"], default="report")
-    parser.add_argument("--budget", type=int, default=400)
-    parser.add_argument("--again", action="store_true", help="measure the rates anew")
+    parser.add_argument("--budget", type=int, choices=list(COUNTS), default=400)
     parser.add_argument("--fast", action="store_true", help="two tasks, 80 steps")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     if arguments.fast:
         fast()
     elif arguments.what == "run":
-        run(arguments.half, arguments.budget, arguments.again)
+        run(arguments.budget)
     elif arguments.what == "show":
-        show(arguments.half, arguments.budget)
+        show(arguments.budget)
     elif arguments.what == "momentum":
         momentum()
     else:
