@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from lrtool.callbacks._lightning import Trainer, submodule
 
 __all__ = ["batch_mover", "overrides"]
@@ -12,6 +14,7 @@ _TRANSFER_HOOKS = (
     "transfer_batch_to_device",
     "on_after_batch_transfer",
 )
+_PAIRS = (list, tuple)
 
 
 def overrides(trainer: Trainer, hook: str) -> bool:
@@ -29,7 +32,8 @@ def batch_mover(trainer: Trainer) -> Callable[[Any], Any]:
     With hooks of the user's own, or a strategy's, it is the Trainer's way in full; without, it is
     what that way comes to: the precision plugin's conversion and the move to the device.
     """
-    convert = trainer.precision_plugin.convert_input
+    precision: Any = trainer.precision_plugin
+    convert = precision.convert_input
     call = submodule(trainer, "trainer.call")
     module: Any = trainer.lightning_module
     base = submodule(trainer, "strategies").Strategy
@@ -43,4 +47,14 @@ def batch_mover(trainer: Trainer) -> Callable[[Any], Any]:
         return whole_way
     move = submodule(trainer, "utilities").move_data_to_device
     device = trainer.strategy.root_device
-    return lambda batch: move(convert(batch), device)
+    plain = submodule(trainer, "plugins.precision").Precision
+    as_it_is = type(precision).convert_input is plain.convert_input
+
+    def short_way(batch: Any) -> Any:
+        if not (as_it_is and type(batch) in _PAIRS):
+            return move(convert(batch), device)
+        if all(type(part) is Tensor and part.device == device for part in batch):
+            return batch[:]  # a copy, as the Trainer's way makes one: the step may write into it
+        return move(batch, device)
+
+    return short_way

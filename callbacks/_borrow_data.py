@@ -20,6 +20,7 @@ __all__ = ["SweepData", "dataset_parts", "private_loader"]
 _INNER = ("dataset", "datasets", "sampler", "batch_sampler", "collate_fn")
 _MANY_WRAPS = 50
 _MOVING = ("generator", "sampler", "batch_sampler")
+_ENDED: Any = object()
 
 
 class SweepData:
@@ -43,6 +44,7 @@ class SweepData:
         self._combined = copy(combined)
         self._combined.flattened = self._copies
         self._combined._iterator = None
+        self._alone = self._combined.iterables is self._copies[0]
         self._epoch = trainer.current_epoch
         self._set_epoch = submodule(trainer, "loops.fit_loop")._set_sampler_epoch
         self._limit, self._short_tail = _full_batches(self._copies, trainer.num_training_batches)
@@ -60,13 +62,13 @@ class SweepData:
         if self._batches is None or self._position >= self._limit:
             self._open()
         assert self._batches is not None
-        drawn = next(self._batches, None)
-        if drawn is None:
+        drawn = next(self._batches, _ENDED)
+        if drawn is _ENDED:
             self._open()
             drawn = next(self._batches)
         self._position += 1
         self.drawn += 1
-        return drawn[0]
+        return drawn if self._alone else drawn[0]
 
     def __iter__(self) -> Iterator[Any]:
         """What a `training_step(self, dataloader_iter)` expects: (batch, batch_idx, loader_idx)."""
@@ -119,7 +121,8 @@ class SweepData:
         for loader in self._copies:
             self._set_epoch(loader, self._epoch + self.wraps)
         self._position = 0
-        self._batches = iter(self._combined)
+        # One loader by itself needs nobody to combine it, which would cost each step time.
+        self._batches = iter(self._copies[0] if self._alone else self._combined)
 
 
 def private_loader(loader: Any) -> Any:

@@ -1,9 +1,9 @@
 """Take an optimization step as the Trainer does, past hooks that nobody has overridden."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -41,22 +41,44 @@ def optimization(trainer: Trainer) -> Optimization:
     whole_way: Optimization = loop.run
     if not _is_plain(trainer):
         return whole_way
-    closure_of = submodule(trainer, "loops.optimization.automatic").Closure
+    automatic = submodule(trainer, "loops.optimization.automatic")
+    module: Any = trainer.lightning_module
+    attributes = vars(module)
+    progress = loop.optim_progress.optimizer.step  # counts the global step
 
-    def plain(optimizer: Optimizer, batch_idx: int, kwargs: Any) -> dict[str, Any]:
+    def plain(optimizer: Any, batch_idx: int, kwargs: Any) -> dict[str, Any]:
         if loop._skip_backward:  # weight averaging has its last epoch without learning
             return whole_way(optimizer, batch_idx, kwargs)
-        closure = closure_of(
-            step_fn=partial(loop._training_step, kwargs),
-            backward_fn=Tensor.backward,
-            zero_grad_fn=optimizer.zero_grad,
-        )
-        progress = loop.optim_progress.optimizer.step  # counts the global step
+        hook = attributes["_current_fx_name"]
+        output: dict[str, Any] | None = None
+
+        def closure() -> Tensor | None:
+            nonlocal output
+            with torch.enable_grad():
+                attributes["_current_fx_name"] = "training_step"
+                returned = module.training_step(*kwargs.values())
+                attributes["_current_fx_name"] = hook
+                if type(returned) is not Tensor:
+                    output = learn_from(returned, optimizer)
+                    return output.get("loss")
+                loss = returned.detach().clone()
+                output = {"loss": loss}
+                optimizer.zero_grad()
+                Tensor.backward(returned)  # type: ignore[no-untyped-call]
+                return loss
+
         progress.increment_ready()
         optimizer.step(closure=closure)
         progress.increment_completed()
-        result = closure.consume_result()
-        return {} if result.loss is None else result.asdict()
+        if output is None:  # an optimizer that does not call it: the Trainer has the words
+            automatic.Closure(closure).consume_result()
+        return output or {}
+
+    def learn_from(returned: Any, optimizer: Optimizer) -> dict[str, Any]:
+        """What the Trainer makes of a dict, of None, or of what it does not take."""
+        result = automatic.ClosureResult.from_training_step_output(returned)
+        closure = automatic.Closure(lambda: result, Tensor.backward, optimizer.zero_grad)
+        return {} if closure() is None else result.asdict()
 
     return plain
 
@@ -68,6 +90,7 @@ def _is_plain(trainer: Trainer) -> bool:
         and trainer.accumulate_grad_batches == 1
         and trainer.gradient_clip_val is None
         and type(strategy) is submodule(trainer, "strategies").SingleDeviceStrategy
+        and strategy.model is trainer.lightning_module
         and type(precision) is submodule(trainer, "plugins.precision").Precision
         and not any(overrides(trainer, hook) for hook in HOOKS)
     )

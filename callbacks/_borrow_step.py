@@ -56,7 +56,10 @@ class SweepStep:
         self._loop = trainer.fit_loop.epoch_loop
         self._batch_idx = 0
         self._stepped = False
-        self._lr: float | None = None
+        self._rates: list[float] = []
+        self._automatic = bool(self._module.automatic_optimization)
+        self._world_size = trainer.world_size
+        self._leading = trainer.optimizers[0]
         self._to_device = batch_mover(trainer)
         self._optimize = optimization(trainer)
         self._keyed: bool | None = None  # whether training_step takes a batch_idx
@@ -68,7 +71,7 @@ class SweepStep:
         self.called_back = False
         self._may_skip = getattr(trainer.precision_plugin, "scaler", None) is not None
         self._backward = _BackwardLoss(trainer)
-        if not self._module.automatic_optimization:
+        if not self._automatic:
             trainer.callbacks.append(self._backward)  # type: ignore[attr-defined]
         self._watches = [
             self._optimizer.register_step_pre_hook(self._before_step),
@@ -90,9 +93,9 @@ class SweepStep:
             lr: the largest group's rate for this step.
             ratio: every group's share of it.
         """
-        run = self._automatic if self._module.automatic_optimization else self._manual
+        run = self._by_itself if self._automatic else self._by_hand
         param_groups.set_value(self._optimizer, "lr", lr, ratio)
-        self._lr = param_groups.get(self._optimizer, "lr")
+        self._rates = self._written()
         validated = self._validation() if self._validation else None
         for _ in range(_MAX_SKIPS):
             self._stepped = False
@@ -105,9 +108,13 @@ class SweepStep:
                 return loss
         return float("nan")
 
-    def _automatic(self) -> Tensor | None:
+    def _by_itself(self) -> Tensor | None:
         """As many batches as a step accumulates; their mean loss, None when no batch had one."""
         accumulate = self._trainer.accumulate_grad_batches
+        if accumulate == 1:
+            self._loop.batch_progress.is_last_batch = False
+            self._batch_idx += 1
+            return self._batch(1, self._batch_idx - 1).get("loss")
         batches = int(min(accumulate, self._trainer.num_training_batches))
         start = -(-self._batch_idx // accumulate) * accumulate
         losses = []
@@ -120,9 +127,9 @@ class SweepStep:
         if not losses:
             return None
         # Lightning has divided each by the number of batches it accumulates.
-        return losses[0] if accumulate == 1 else torch.stack(losses).mean() * accumulate
+        return torch.stack(losses).mean() * accumulate
 
-    def _manual(self) -> Tensor | None:
+    def _by_hand(self) -> Tensor | None:
         """Batches until the optimizer has stepped; the loss its gradients came from."""
         returned = []
         self._backward.reset()
@@ -148,24 +155,30 @@ class SweepStep:
         )
 
     def _batch(self, ready: int, batch_idx: int) -> dict[str, Any]:
-        trainer, loop = self._trainer, self._loop
+        loop = self._loop
         batch = None if self._takes_iterator else self._to_device(next(self._data))
         loop.batch_progress.current.ready = ready
-        trainer._logger_connector.on_batch_start(batch)
+        self._announce(batch)
         output: dict[str, Any] = {}
         if batch is None and not self._takes_iterator:
             return output
         self.diagnosis.see_batch(batch)
         if not self._starts or self._hook("on_train_batch_start", batch, batch_idx) != -1:
             kwargs = self._arguments(batch, batch_idx)
-            if self._module.automatic_optimization:
-                output = self._optimize(trainer.optimizers[0], batch_idx, kwargs)
+            if self._automatic:
+                output = self._optimize(self._leading, batch_idx, kwargs)
             else:
                 output = loop.manual_optimization.run(kwargs)
             if self._ends:
                 self._hook("on_train_batch_end", output, batch, batch_idx)
         loop._results.batch = None
         return output
+
+    def _announce(self, batch: Any) -> None:
+        """What the logger connector's `on_batch_start` does, without its search for the results."""
+        connector, results = self._trainer._logger_connector, self._loop._results
+        connector._first_loop_iter = connector._first_loop_iter is None
+        results.batch, results.batch_size, results.dataloader_idx = batch, None, None
 
     def _arguments(self, batch: Any, batch_idx: int) -> "OrderedDict[str, Any]":
         """What training_step is called with; its signature is read once."""
@@ -183,7 +196,7 @@ class SweepStep:
         """The mean loss, and whether any rank is called back: one reduction, so that all agree."""
         trainer = self._trainer
         wanted = bool(trainer.should_stop or trainer.received_sigterm)
-        if trainer.world_size > 1:
+        if self._world_size > 1:
             both = torch.stack([loss.double(), loss.new_tensor(float(wanted)).double()])
             both = trainer.strategy.reduce(both.to(trainer.strategy.root_device), reduce_op="mean")
             loss, wanted = both[0], bool(both[1] > 0)
@@ -191,13 +204,18 @@ class SweepStep:
         return float(loss)
 
     def _before_step(self, *_: Any) -> None:
-        now = param_groups.get(self._optimizer, "lr")
-        if now != self._lr:
+        for now, written in zip(self._written(), self._rates, strict=True):
+            if now == written:
+                continue
             raise UnsupportedError(
                 f"the rate of a sweep's step must be the sweep's, got lr={now} in place of "
-                f"{self._lr}: something in the module writes the learning rate before each step "
+                f"{written}: something in the module writes the learning rate before each step "
                 "(optimizer_step, on_train_batch_start or training_step); leave it to a scheduler"
             )
+
+    def _written(self) -> list[float]:
+        """What stands in each group."""
+        return [float(group["lr"]) for group in self._optimizer.param_groups]
 
     def _after_step(self, optimizer: Any, *_: Any) -> None:
         swept = optimizer is self._optimizer

@@ -63,6 +63,8 @@ class Sweep:
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
         low, high = config.ends
+        steps = max(config.max_steps, config.num_steps) if config.adapts else config.num_steps
+        self._budget = steps * config.repeats  # of all passes together
         self._lr: list[float] = []
         self._loss: list[float] = []
         self._pass: list[int] = []
@@ -122,12 +124,6 @@ class Sweep:
             np.array(self._pass, dtype=np.int64),
             self._message,
         )
-
-    @property
-    def _budget(self) -> int:
-        config = self.config
-        steps = max(config.max_steps, config.num_steps) if config.adapts else config.num_steps
-        return steps * config.repeats
 
     def _start_pass(self, index: int, ladder: FloatArray, *, open_ended: bool) -> None:
         self._pass_index = index

@@ -1,6 +1,6 @@
 """The sweep's short way through a step: the Trainer's to the last bit, and only where it may be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -123,3 +123,53 @@ def test_it_is_taken_only_where_nothing_else_is_due(
     )  # fmt: skip
     trainer.fit(make_model(lightning), tiny_loader())
     assert bool(whole) is not is_short
+
+
+class Kept:
+    """Hands out the same batches, the very objects, in every pass."""
+
+    def __init__(self) -> None:
+        self.batches = list(tiny_loader())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
+
+
+def test_a_step_that_writes_into_its_batch_writes_into_a_copy() -> None:
+    class Writing(TinyModel):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            loss = self.loss(batch)
+            batch.clear()
+            return loss
+
+    data = Kept()
+    tiny_trainer(callbacks=[finder()], max_epochs=1).fit(Writing(), data)
+    assert [len(batch) for batch in data.batches] == [2] * 8
+
+
+def test_one_loader_in_a_list_gives_lists_of_one_batch() -> None:
+    class Unpacking(TinyModel):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            (only,) = batch
+            return self.loss(only)
+
+    alone, listed = finder(), finder()
+    for test, model, data in (
+        (alone, TinyModel, tiny_loader()),
+        (listed, Unpacking, [tiny_loader()]),
+    ):
+        torch.manual_seed(0)
+        tiny_trainer(callbacks=[test], max_epochs=1).fit(model(), data)
+    assert alone.result is not None
+    assert listed.result is not None
+    assert listed.result.curve.loss.tolist() == alone.result.curve.loss.tolist()
+
+
+def test_an_optimizer_that_ignores_its_closure_is_an_error() -> None:
+    class Deaf(SGD):
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            super().step()
+
+    model = TinyModel(lambda model: Deaf(model.parameters(), lr=0.1))
+    with pytest.raises(Exception, match="closure hasn't been executed"):
+        tiny_trainer(callbacks=[finder()], max_epochs=1).fit(model, tiny_loader())

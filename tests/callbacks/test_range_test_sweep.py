@@ -292,14 +292,20 @@ def test_A12_the_curve_is_that_of_a_loop_written_by_hand() -> None:
     assert curve.loss.tolist() == losses
 
 
-def test_A12_a_module_that_writes_the_rate_itself_is_refused_before_the_first_update() -> None:
+@pytest.mark.parametrize("groups", [1, 2])
+def test_A12_a_module_that_writes_the_rate_itself_is_refused_before_the_first_update(
+    groups: int,
+) -> None:
     class WarmUp(TinyModel):
         def optimizer_step(
             self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None
         ) -> None:
-            for group in optimizer.param_groups:
-                group["lr"] = 0.123
+            optimizer.param_groups[-1]["lr"] = 0.123
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+
+        def configure_optimizers(self) -> Any:
+            halves = [{"params": list(self.parameters())[i::groups]} for i in range(groups)]
+            return torch.optim.SGD(halves, lr=0.1)
 
     model = WarmUp()
     before = {name: value.clone() for name, value in model.state_dict().items()}
