@@ -4,13 +4,15 @@ Data is a LightningDataModule, what Lightning trains on (a loader, or a list or 
 a tuple of two: the training data and the validation data.
 """
 
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from lrtool._check import require
 from lrtool.callbacks._lightning import is_data_module
 
-__all__ = ["QUIET", "fit", "validate"]
+__all__ = ["QUIET", "copied_callbacks", "fit", "listed_callbacks", "validate"]
 
 QUIET: dict[str, Any] = {
     "devices": 1,
@@ -20,6 +22,19 @@ QUIET: dict[str, Any] = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
 }
+
+
+def listed_callbacks(trainer_kwargs: Mapping[str, Any]) -> list[Any]:
+    """The callbacks among a Trainer's arguments, which take one, several or None."""
+    given = trainer_kwargs.get("callbacks")
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def copied_callbacks(trainer_kwargs: Mapping[str, Any]) -> list[Any]:
+    """Copies of them, for one of several Trainers."""
+    return deepcopy(listed_callbacks(trainer_kwargs))
 
 
 def fit(trainer: Any, model: Any, data: Any, ckpt_path: Path | None = None) -> None:

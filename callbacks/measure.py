@@ -5,7 +5,7 @@ from typing import Any
 
 from lrtool._quiet import quiet
 from lrtool.callbacks._borrow_data import dataset_parts
-from lrtool.callbacks._fit import QUIET, fit
+from lrtool.callbacks._fit import QUIET, fit, listed_callbacks
 from lrtool.callbacks._lightning import LightningModule, namespace_of
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.errors import ArgumentError
@@ -29,14 +29,14 @@ def measure(
             "put LRRangeTest among the callbacks of your own Trainer to train on"
         )
     finder = LRRangeTest(apply=False, then="stop", **options)
-    kwargs = {**QUIET, "max_epochs": 1, **(trainer_kwargs or {})}
-    others = kwargs.pop("callbacks", None) or []
-    others = [others] if not isinstance(others, list | tuple) else list(others)
+    given = trainer_kwargs or {}
+    callbacks = [finder, *listed_callbacks(given)]
+    kwargs = {**QUIET, "max_epochs": 1, **given, "callbacks": callbacks}
     # Opening the loaders draws from their generators, and from the global ones.
     loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
     try:
         with quiet():
-            trainer = namespace_of(model).Trainer(**kwargs, callbacks=[finder, *others])
+            trainer = namespace_of(model).Trainer(**kwargs)
             fit(trainer, model, data)
     finally:
         loaders.restore()

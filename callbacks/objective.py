@@ -1,14 +1,14 @@
 """build_objective: a training function for the search, from a model and data."""
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lrtool._check import require
 from lrtool._quiet import quiet
-from lrtool.callbacks._fit import QUIET, fit, validate
+from lrtool.callbacks._fit import QUIET, copied_callbacks, fit, validate
 from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of
 from lrtool.callbacks._new_model import new_model, seeded
@@ -84,16 +84,14 @@ class Objective:
             lightning = namespace_of(model)
             callbacks = [
                 _Shorten(share),
-                *copy.deepcopy(_listed(self.trainer_kwargs.get("callbacks"))),
+                *copied_callbacks(self.trainer_kwargs),
                 _scheduler(params),
                 pruning,
                 *checkpoints(lightning, folder, self.monitor, self.mode),
                 halt,
             ]
-            trainer = lightning.Trainer(
-                **{**_QUIET, **self.trainer_kwargs, "callbacks": callbacks},
-                enable_checkpointing=folder is not None,
-            )
+            ours = {"callbacks": callbacks, "enable_checkpointing": folder is not None}
+            trainer = lightning.Trainer(**{**_QUIET, **self.trainer_kwargs, **ours})
             _refuse_scripts(trainer)
             data = self.data() if callable(self.data) else self.data
             with _interrupts_pass(trainer):
@@ -149,7 +147,16 @@ def build_objective(
         out_dir: where trials keep their checkpoints.
         keep: "all" trials' folders, or only the "best" so far's.
         seed: of each training.
+
+    Raises:
+        ArgumentError: when `trainer_kwargs` says whether checkpoints are kept.
     """
+    require(
+        "enable_checkpointing" not in (trainer_kwargs or {}),
+        "trainer_kwargs without enable_checkpointing",
+        "leave it out: each trial keeps its checkpoints in out_dir, as keep= says",
+        trainer_kwargs=trainer_kwargs,
+    )
     limits = {"max_epochs": max_epochs, "max_steps": max_steps}
     kwargs = {**(trainer_kwargs or {}), **{k: v for k, v in limits.items() if v is not None}}
     folder = None if out_dir is None else Path(out_dir)
@@ -214,12 +221,6 @@ def _refuse_scripts(trainer: Any) -> None:
             f"{type(trainer.strategy).__name__} started as scripts, of which each would run a "
             "search of its own; use strategy='ddp_spawn' or 'ddp_fork'"
         )
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from lrtool import optimizers
 from lrtool._check import integer, one_of, require
 from lrtool._quiet import quiet
 from lrtool.callbacks._borrow_data import dataset_parts
-from lrtool.callbacks._fit import QUIET, fit
+from lrtool.callbacks._fit import QUIET, copied_callbacks, fit
 from lrtool.callbacks._lightning import LightningModule, namespace_of
 from lrtool.callbacks._new_model import seeded
 from lrtool.callbacks._recorder import LossRecorder
@@ -20,6 +20,8 @@ from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.comparison import Compared, Comparison
 from lrtool.optimizers import Capabilities
 from lrtool.result import RangeTestResult
+from lrtool.schedules import recipe
+from lrtool.schedules.registry import arguments
 from lrtool.snapshot import Snapshot
 
 __all__ = ["compare_optimizers"]
@@ -59,10 +61,11 @@ def compare_optimizers(
         options: name -> more arguments for `create`, for example
             `{"adamw": {"weight_decay": 0.1}}`.
         range_test: arguments for `lrtool.range_test`, for example `{"num_steps": 200}`.
-        trainer_kwargs: more arguments for the Trainers.
+        trainer_kwargs: more arguments for the Trainers; callbacks are copied for each.
 
     Raises:
-        ArgumentError: for an unknown name, or a metric that is never logged.
+        ArgumentError: for an unknown name, a schedule that needs more than a rate and a length, or
+            a metric that is never logged.
 
     References:
         Schmidt, Schneider and Hennig, "Descending through a crowded valley", ICML 2021: optimizers
@@ -73,6 +76,9 @@ def compare_optimizers(
     known = [optimizers.capabilities(name) for name in names]
     integer(2, max_steps=max_steps)
     one_of("mode", mode, ("min", "max"))
+    recipe(schedule).check()
+    for name in options or {}:
+        one_of("optimizer with options", name, names)
     seeds = tuple(seeds)
     require(bool(seeds), "at least one seed", seeds=seeds)
     lab = _Lab(model_fn, data, max_steps, monitor, dict(trainer_kwargs or {}))
@@ -95,7 +101,7 @@ def _compared(
     own = settings.get("lr", can.default_lr)
     if result is not None and result.suggestion.has_pick:
         why = f"measured: {result.suggestion.status.value}"
-        lr = result.max_lr if plan in _CYCLICAL else result.lr
+        lr = result.max_lr if "max_lr" in arguments(plan) else result.lr
     elif result is not None:
         why, lr = f"its default; no pick: {result.suggestion.status.value}", own
     else:
@@ -104,9 +110,6 @@ def _compared(
     runs = [lab.train(name, settings, seed, plan, measured) for seed in seeds]
     values, losses = zip(*runs, strict=True)
     return Compared(name, can, float(lr), plan, why, result, tuple(values), tuple(losses))
-
-
-_CYCLICAL = {"one_cycle", "sgdr", "triangular", "triangular2", "exp_range", "cyclical"}
 
 
 class _Lab:
@@ -128,7 +131,8 @@ class _Lab:
     ) -> RangeTestResult:
         with self._conditions(seed):
             model = self._model(name, settings)
-            return measure(model, self._fresh_data(), trainer_kwargs=self._kwargs, **sweep)
+            kwargs = {**self._kwargs, "callbacks": copied_callbacks(self._kwargs)}
+            return measure(model, self._fresh_data(), trainer_kwargs=kwargs, **sweep)
 
     def train(
         self, name: str, settings: dict[str, Any], seed: int, schedule: str,
@@ -139,9 +143,10 @@ class _Lab:
             lightning = namespace_of(model)
             recorder = LossRecorder()
             scheduler = ParamScheduler(lr=schedule, range_test=measured)
+            callbacks = [scheduler, recorder, *copied_callbacks(self._kwargs)]
             limits = {"max_steps": self._max_steps, "max_epochs": -1}
             trainer = lightning.Trainer(
-                **{**QUIET, **limits, **self._kwargs, "callbacks": [scheduler, recorder]}
+                **{**QUIET, **limits, **self._kwargs, "callbacks": callbacks}
             )
             fit(trainer, model, self._fresh_data())
         losses = tuple(recorder.losses)

@@ -117,7 +117,7 @@ def tune(
     *,
     monitor: str = "val_loss",
     mode: Literal["min", "max"] = "min",
-    schedules: Iterable[str] = ("one_cycle",),
+    schedules: str | Iterable[str] = ("one_cycle",),
     n_trials: int = 20,
     max_epochs: int | None = None,
     max_steps: int | None = None,
@@ -145,7 +145,7 @@ def tune(
             validation), or a function that makes one of these.
         monitor: a metric logged in validation; a trial's value is its best check.
         mode: "min" or "max". There is one objective.
-        schedules: names in `lrtool.search.SCHEDULES`.
+        schedules: one name or several in `lrtool.search.SCHEDULES`.
         n_trials: the study's total, over restarts and workers.
         max_epochs: epochs of a trial.
         max_steps: optimizer steps of a trial.
@@ -181,6 +181,7 @@ def tune(
 
     folder = Path("lrtool-tune" if out_dir is None else out_dir)
     place = folder / "study.journal" if storage is None else storage
+    names = [schedules] if isinstance(schedules, str) else list(schedules)
     objective = build_objective(
         model_fn,
         data,
@@ -199,7 +200,7 @@ def tune(
             _knobs(model_fn, seed),
             lambda: _measured(model_fn, data, trainer_kwargs, seed, progress_bar, place),
             range_test=range_test,
-            schedules=schedules,
+            schedules=names,
             priors=priors,
         ),
         storage=place,
@@ -211,7 +212,7 @@ def tune(
         sampler=sampler,
         pruner=pruner,
         settings={
-            "schedules": list(schedules),
+            "schedules": names,
             "max_epochs": max_epochs,
             "max_steps": max_steps,
         },

@@ -2,9 +2,10 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from matplotlib.axes import Axes
 from torch.utils.data import DataLoader
@@ -100,6 +101,30 @@ def test_a_monitored_metric() -> None:
         compare(["sgdm"], monitor="val_acc")
 
 
+@pytest.mark.parametrize("schedule", ["slanted_triangular", "wsd"])
+def test_the_rate_named_is_the_one_trained_at(schedule: str) -> None:
+    """A cyclical schedule's peak is the measured one; any other begins or stays at the rate."""
+    found = compare(["sgdm"], schedule=schedule, trainer_kwargs={"callbacks": Witness()}).best
+    assert found.lr == pytest.approx(max(Witness.rates), rel=1e-12)
+    assert found.result is not None
+    assert found.lr == (found.result.max_lr if schedule != "wsd" else found.result.lr)
+
+
+class Witness(pl.Callback):
+    """Shared by its copies, of which each Trainer has one."""
+
+    rates: ClassVar[list[float]] = []
+    seen = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert self.seen == 0
+        Witness.rates.clear()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.seen += 1
+        Witness.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
 def test_a_diverged_training_comes_last() -> None:
     options = {"sgd": {"lr": 1e12}}
     flat = {"min_lr": 1e-12, "max_lr": 1e-11, "num_steps": 10}  # no pick: the rate given holds
@@ -117,6 +142,9 @@ def test_a_diverged_training_comes_last() -> None:
         (["adam"], {"max_steps": 1}, "got max_steps=1"),
         (["adam"], {"mode": "up"}, "mode must be one of"),
         (["adam"], {"seeds": ()}, "at least one seed"),
+        (["adam"], {"schedule": "one_cycel"}, "did you mean 'one_cycle'"),
+        (["adam"], {"schedule": "join"}, "missing=['schedules', 'boundaries']"),
+        (["adam"], {"options": {"adma": {"lr": 0.1}}}, "got 'adma'; did you mean 'adam'"),
     ],
 )
 def test_bad_input_is_refused_before_compute(names: Any, options: Any, message: str) -> None:

@@ -222,6 +222,13 @@ def test_without_measurement_or_belief_the_sampler_is_optunas_own() -> None:
     assert believed.best_params["max_lr"] == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize("schedules", ["constant", iter(["constant"])])
+def test_schedules_may_be_one_name_or_any_iterable(schedules: Any) -> None:
+    found = tune(schedules=schedules, n_trials=1, max_epochs=1)
+    assert found.best_params["schedule"] == "constant"
+    assert found.settings["schedules"] == ["constant"]
+
+
 def test_several_schedules() -> None:
     schedules = ("one_cycle", "sgdr", "triangular2", "cosine", "wsd")
     result = tune(schedules=schedules, n_trials=6, max_epochs=1)
@@ -256,6 +263,10 @@ class Two(TinyModel):
         return [adamw(self), adamw(self)]
 
 
+def never() -> Any:
+    raise AssertionError("computed")
+
+
 @pytest.mark.parametrize(
     ("model_fn", "options", "error", "message"),
     [
@@ -264,6 +275,12 @@ class Two(TinyModel):
         (functools.partial(TinyModel, adamw), {"monitor": "acc"}, ArgumentError, "got 'acc'"),
         (functools.partial(TinyModel, adamw), {"schedules": ("cycle",)}, ArgumentError, "schedule"),
         (Scheduled, {}, UnsupportedError, "one scheduler moves"),
+        (
+            never,
+            {"trainer_kwargs": {"enable_checkpointing": False}},
+            ArgumentError,
+            "each trial keeps its checkpoints in out_dir",
+        ),
         (
             functools.partial(TinyModel, adamw),
             {"trainer_kwargs": {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}},
