@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, TypeAlias
 
-from lrtool._check import require
+from lrtool._check import non_negative
 from lrtool.errors import ArgumentError
 
 __all__ = ["Duration", "DurationLike", "Unit"]
@@ -20,7 +20,8 @@ _UNITS: dict[str, Unit] = {
     "check": "check", "checks": "check",
     "cycle": "cycle", "cycles": "cycle",
 }  # fmt: skip
-_PATTERN = re.compile(r"\s*([0-9.eE+-]+?)\s*([a-zA-Z]*)\s*")
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_PATTERN = re.compile(rf"\s*({_NUMBER})\s*([a-zA-Z]*)\s*")
 
 
 @dataclass(frozen=True)
@@ -42,30 +43,16 @@ class Duration:
     unit: Unit = "step"
 
     def __post_init__(self) -> None:
-        require(0 <= self.value < inf, "0 <= value < inf", value=self.value)
+        non_negative(value=self.value)
 
     @classmethod
     def parse(cls, text: "DurationLike", default: Unit = "step") -> "Duration":
         """Read a number (of `default` units), a string such as "10ep", or a Duration."""
         if isinstance(text, Duration):
             return text
-        if not isinstance(text, str):
-            return cls(float(text), default)
-        match = _PATTERN.fullmatch(text)
-        unit = (
-            _UNITS.get(match[2].lower(), default if match and not match[2] else None)
-            if match
-            else None
-        )
-        if match is None or unit is None:
-            raise ArgumentError(
-                f"a duration must be a number and a unit, got {text!r}; "
-                "write for example '500step', '64batch', '10ep', '0.1dur', '3check' or '2cycle'"
-            )
-        try:
-            return cls(float(match[1]), unit)
-        except ValueError as error:
-            raise ArgumentError(f"a duration must start with a number, got {text!r}") from error
+        value, unit = (text, default) if not isinstance(text, str) else _parts(text, default)
+        non_negative("a length is a number, or one with a unit, as '10ep'", duration=value)
+        return cls(float(value), unit)
 
     def steps(
         self,
@@ -98,7 +85,19 @@ class Duration:
         return round(self.value * length)
 
     def __str__(self) -> str:
-        return f"{self.value:g}{self.unit}"
+        return repr(float(self.value)).removesuffix(".0") + self.unit
 
 
 DurationLike: TypeAlias = int | float | str | Duration
+
+
+def _parts(text: str, default: Unit) -> tuple[float, Unit]:
+    """The number and the unit in a string."""
+    match = _PATTERN.fullmatch(text)
+    unit = match and (_UNITS.get(match[2].lower()) if match[2] else default)
+    if match and unit:
+        return float(match[1]), unit
+    raise ArgumentError(
+        f"a duration must be a number and a unit, got {text!r}; "
+        "write for example '500step', '64batch', '10ep', '0.1dur', '3check' or '2cycle'"
+    )

@@ -216,7 +216,7 @@ def test_state_is_plain_json_and_the_rule_pickles() -> None:
         ({"min_delta": -0.1}, "0 <= min_delta < inf"),
         ({"min_delta": nan}, "0 <= min_delta < inf"),
         ({"mode": "auto"}, "mode must be one of max, min"),
-        ({"patience": -1}, "0 <= value < inf"),
+        ({"patience": -1}, "0 <= duration < inf must hold, got duration=-1"),
         ({"patience": "3 moons"}, "a duration must be a number and a unit"),
         ({"patience": "0.1dur"}, "convert the duration to steps first"),
         ({"smoothing": 0}, "whole smoothing >= 1"),
