@@ -1,7 +1,6 @@
 """LossCurve: what a sweep measured, raw."""
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtool._check import require
+from lrtool._files import read_json, reading, write_json
 from lrtool.divergence import noise_scale
 from lrtool.smoothing import smooth
 from lrtool.types import StopReason
@@ -129,12 +129,17 @@ class LossCurve:
 
     def to_json(self, path: str | Path) -> None:
         """Write `to_dict` as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict()), encoding="utf-8")
+        write_json(path, self.to_dict())
 
     @classmethod
     def from_json(cls, path: str | Path) -> "LossCurve":
-        """Read what `to_json` wrote."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        """Read what `to_json` wrote.
+
+        Raises:
+            FileFormatError: when the file is missing, not JSON, or not a saved curve.
+        """
+        with reading(path, "LossCurve.to_json"):
+            return cls.from_dict(read_json(path))
 
     def to_csv(self, path: str | Path) -> None:
         """Write columns pass, lr, loss, smoothed; floats in full precision."""
@@ -156,15 +161,23 @@ class LossCurve:
     def from_csv(
         cls, path: str | Path, stop_reason: StopReason = StopReason.COMPLETED
     ) -> "LossCurve":
-        """Read what `to_csv` wrote; a CSV holds no stop reason, so give it."""
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return cls(
-            lr=np.array([float(row["lr"]) for row in rows]),
-            loss=np.array([float(row["loss"]) for row in rows]),
-            passes=np.array([int(row["pass"]) for row in rows], dtype=np.int64),
-            stop_reason=stop_reason,
-        )
+        """Read what `to_csv` wrote; a CSV holds no stop reason, so give it.
+
+        Raises:
+            FileFormatError: when the file is missing, or has other columns.
+        """
+        with reading(path, "LossCurve.to_csv"):
+            with Path(path).open(newline="", encoding="utf-8") as file:
+                table = csv.DictReader(file)
+                missing = {"pass", "lr", "loss"} - set(table.fieldnames or ())
+                require(not missing, "columns pass, lr and loss", missing=sorted(missing))
+                rows = list(table)
+            return cls(
+                lr=np.array([float(row["lr"]) for row in rows]),
+                loss=np.array([float(row["loss"]) for row in rows]),
+                passes=np.array([int(row["pass"]) for row in rows], dtype=np.int64),
+                stop_reason=stop_reason,
+            )
 
 
 def _without_explosion(loss: FloatArray) -> FloatArray:

@@ -1,6 +1,5 @@
 """Families: several range tests side by side, and which member to take."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ import numpy as np
 
 from lrtool._check import require
 from lrtool._columns import columns
-from lrtool.errors import FileFormatError
-from lrtool.result import RangeTestResult, load_json
+from lrtool._files import check_format, read_json, reading, write_json
+from lrtool.result import RangeTestResult
 from lrtool.suggest.reading import Reading, read
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ class Family:
         Raises:
             FileFormatError: when `data` is not what `to_dict` made.
         """
-        if data.get("format") != _FORMAT:
-            raise FileFormatError(f"expected a {_FORMAT}, got format={data.get('format')!r}")
+        check_format(data, _FORMAT)
         results = {
             value: RangeTestResult.from_dict(data["results"][str(value)])
             for value in data["values"]
@@ -81,7 +79,7 @@ class Family:
 
     def save(self, path: str | Path) -> None:
         """Write the range tests as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> "Family":
@@ -90,7 +88,8 @@ class Family:
         Raises:
             FileFormatError: when the file is missing, not JSON, or not a saved family.
         """
-        return load_json(path, cls.from_dict, "Family.save")
+        with reading(path, "Family.save"):
+            return cls.from_dict(read_json(path))
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Overlay the range tests; returns the Axes, shows nothing."""

@@ -1,22 +1,20 @@
 """RangeTestResult: a finished range test, ready to be read, saved, drawn and handed on."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from lrtool._files import check_format, read_json, reading, write_json
 from lrtool.curve import LossCurve
-from lrtool.errors import FileFormatError
 from lrtool.suggest import Suggester, Suggestion, SuggestionTable, compare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RangeTestResult", "load_json"]
+__all__ = ["RangeTestResult"]
 
 _FORMAT = "lrtool.RangeTestResult/1"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,7 @@ class RangeTestResult:
         Raises:
             FileFormatError: when `data` is not what `to_dict` made.
         """
-        if data.get("format") != _FORMAT:
-            raise FileFormatError(f"expected a {_FORMAT}, got format={data.get('format')!r}")
+        check_format(data, _FORMAT)
         return cls(
             curve=LossCurve.from_dict(data["curve"]),
             suggestion=Suggestion.from_dict(data["suggestion"]),
@@ -111,7 +108,7 @@ class RangeTestResult:
 
     def save(self, path: str | Path) -> None:
         """Write the result as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> "RangeTestResult":
@@ -120,7 +117,8 @@ class RangeTestResult:
         Raises:
             FileFormatError: when the file is missing, not JSON, or not a saved result.
         """
-        return load_json(path, cls.from_dict, "RangeTestResult.save")
+        with reading(path, "RangeTestResult.save"):
+            return cls.from_dict(read_json(path))
 
     def plot(self, ax: "Axes | None" = None, *, compare: bool = False) -> "Axes":
         """Draw losses, smoothed curve and marked rates; returns the Axes, shows nothing.
@@ -166,25 +164,3 @@ class RangeTestResult:
 
     def _by_group(self) -> str:
         return ", ".join(f"{name}: {lr:.3g}" for name, lr in self.group_lr.items())
-
-
-def load_json(path: str | Path, from_dict: Callable[[dict[str, Any]], _T], writer: str) -> _T:
-    """What `from_dict` makes of the JSON in a file that `writer` wrote.
-
-    Raises:
-        FileFormatError: when the file is missing, not JSON, or not what `from_dict` takes.
-    """
-    try:
-        return from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (
-        OSError,
-        UnicodeDecodeError,
-        json.JSONDecodeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise FileFormatError(
-            f"{path} must be a file written by {writer}, but reading it failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error

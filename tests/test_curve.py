@@ -1,5 +1,6 @@
 """LossCurve: raw, immutable, the same after a file, smoothed range by range."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrtool.curve import LossCurve
-from lrtool.errors import ArgumentError
+from lrtool.errors import ArgumentError, FileFormatError
 from lrtool.smoothing import smooth
 from lrtool.types import StopReason
 from support.curves import curve_with
@@ -30,6 +31,20 @@ def test_json_and_csv_keep_every_bit(
     assert LossCurve.from_json(folder / "curve.json").message == "why"
     curve.to_csv(folder / "curve.csv")
     assert LossCurve.from_csv(folder / "curve.csv", reason) == curve
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"lr": [0], "loss": [1]}', "pass,lr,loss\n0,x,1\n", "\xff"]
+)
+def test_a_file_of_another_kind_is_named(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_text(text, encoding="latin-1")
+    for read in (LossCurve.from_json, LossCurve.from_csv):
+        for name in (path, tmp_path / "absent"):
+            with pytest.raises(
+                FileFormatError, match=re.escape(f"{name} must be a file written by")
+            ):
+                read(name)
 
 
 def test_the_arrays_cannot_be_written_and_are_not_the_callers() -> None:

@@ -1,6 +1,7 @@
 """The result as a person meets it: a number, a picture, a callback, and nothing else needed."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 import lrtool
 from lrtool import RangeTestResult
 from lrtool.callbacks import LRRangeTest
+from lrtool.errors import FileFormatError
 from support.results import a_result, no_pick
 from support.tiny import TinyModel, tiny_loader, tiny_trainer
 
@@ -78,6 +80,22 @@ def test_G2_the_rate_is_a_float_and_the_result_is_json() -> None:
     for one in (result, no_pick()):
         text = json.dumps(one.to_dict(), allow_nan=False)
         assert repr(RangeTestResult.from_dict(json.loads(text))) == repr(one)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": "another"},
+        {"applied": None, "curve": {"lr": [0.0], "loss": [1.0], "passes": [0]}},
+        {"suggestion": {**a_result().suggestion.to_dict(), "interval": [1.0]}},
+        {"suggestion": {**a_result().suggestion.to_dict(), "status": "sure"}},
+    ],
+)
+def test_a_damaged_file_is_named(damage: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({**a_result().to_dict(), **damage}), encoding="utf-8")
+    with pytest.raises(FileFormatError, match=re.escape(f"{path} must be a file written by")):
+        RangeTestResult.load(path)
 
 
 def test_G10_a_callback_is_all_that_is_handed_over() -> None:
