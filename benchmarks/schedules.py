@@ -253,6 +253,31 @@ class Stored:
         best = int(np.argmin(losses))
         return losses[best], best in (0, len(names) - 1)
 
+    @property
+    def ours(self) -> float:
+        """One-cycle at the measured peak."""
+        return self.last("measured/one_cycle/max_lr")
+
+    @property
+    def by_hand(self) -> float:
+        """One-cycle at the best peak of its grid."""
+        return self.tuned("one_cycle")[0]
+
+    @property
+    def champion(self) -> str:
+        """The best of five shapes, each at the best peak of its grid."""
+        return min(THEIRS, key=lambda shape: self.tuned(shape)[0])
+
+    @property
+    def best(self) -> float:
+        """The champion's loss."""
+        return self.tuned(self.champion)[0]
+
+    @property
+    def lost(self) -> float:
+        """Share of the reachable improvement that the measured peak loses to the champion."""
+        return (self.ours - self.best) / (self.before - self.best)
+
     def steps_to(self, target: float, shape: str) -> float:
         """Fraction of the budget the shortest whole run at the measured peak needs; inf if none."""
         points = [(f, float(self._at(f"part/{shape}/{f}", f))) for f in FRACTIONS]
@@ -284,55 +309,73 @@ class Stored:
 def show(budget: int) -> None:
     """Print the tables."""
     entries = json.loads(file_of(budget).read_text())
-    stored = {name: Stored(entry) for name, entry in entries.items()}
-    _show_speed(stored)
-    _show_budget(stored)
+    _show_all({name: Stored(entry) for name, entry in entries.items()})
+
+
+def _show_all(stored: dict[str, Stored]) -> None:
+    _show_tasks(stored)
+    _show_claims(list(stored.values()))
     _show_shapes(stored)
 
 
-def _show_speed(stored: dict[str, Stored]) -> None:
+def _show_tasks(stored: dict[str, Stored]) -> None:
     columns = (
-        "task", "tuned constant", "one-cycle, measured peak", "share of the steps",
-        "the same to the constant's best ever", "warm-up + linear", "one-cycle, tuned peak",
+        "task", "untrained", "tuned constant", "one-cycle, measured peak",
+        "share of the steps", "the same, peak by hand", "over the best tuned of five",
+        "the same, peak by hand", "best is", "improvement lost", "over five at default rates",
     )  # fmt: skip
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, one in stored.items():
-        target, edge = one.tuned("constant")
-        ever = min(float(t.min()) for n, t in one.mean.items() if n.startswith("tuned/constant/"))
+        constant, edge = one.tuned("constant")
         cells = [
-            f"{target:.4g}{' (edge)' if edge else ''}",
-            f"{one.last('measured/one_cycle/max_lr'):.4g}",
-            f"{one.steps_to(target, 'one_cycle'):.2f}",
-            f"{one.steps_to(ever, 'one_cycle'):.2f}",
-            f"{one.steps_to(target, 'one_cycle_linear'):.2f}",
-            f"{one.best_steps_to(target):.2f}",
+            f"{one.before:.4g}",
+            f"{constant:.4g}{' (edge)' if edge else ''}",
+            f"{one.ours:.4g}",
+            f"{one.steps_to(constant, 'one_cycle'):.2f}",
+            f"{one.best_steps_to(constant):.2f}",
+            f"{one.ours / one.best:.3f}",
+            f"{one.by_hand / one.best:.3f}",
+            one.champion,
+            f"{one.lost:.3f}",
+            _range([one.ours / one.last(f"default/{shape}") for shape in THEIRS]),
         ]
         print(f"| {name} | {' | '.join(cells)} |")
+    print()
 
 
-def _show_budget(stored: dict[str, Stored]) -> None:
-    columns = (
-        "task", "measured one-cycle over the best tuned", "share of the improvement lost",
-        "best is", *(f"over default {shape}" for shape in THEIRS),
-    )  # fmt: skip
-    print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    ratios: list[float] = []
-    lost: list[float] = []
-    over: dict[str, list[float]] = {shape: [] for shape in THEIRS}
-    for name, one in stored.items():
-        ours = one.last("measured/one_cycle/max_lr")
-        tuned = {shape: one.tuned(shape)[0] for shape in THEIRS}
-        champion = min(tuned, key=lambda shape: tuned[shape])
-        best = tuned[champion]
-        ratios.append(ours / best)
-        lost.append((ours - best) / (one.before - best))
-        for shape in THEIRS:
-            over[shape].append(ours / one.last(f"default/{shape}"))
-        cells = [f"{over[shape][-1]:.3f}" for shape in THEIRS]
-        print(f"| {name} | {ratios[-1]:.3f} | {lost[-1]:.3f} | {champion} | {' | '.join(cells)} |")
-    means = [f"{_mean(over[shape]):.3f}" for shape in THEIRS]
-    summary = f"{_mean(ratios):.3f} | {np.mean(lost):.3f} (median {np.median(lost):.3f})"
-    print(f"| mean (geometric for ratios) | {summary} | | {' | '.join(means)} |")
+def _range(values: list[float]) -> str:
+    return f"{min(values):.3f} to {max(values):.3f}"
+
+
+def _show_claims(stored: list[Stored]) -> None:
+    """The claims, counted and averaged over the tasks."""
+    goals = [one.tuned("constant")[0] for one in stored]
+    pairs = list(zip(stored, goals, strict=True))
+    whole = len(stored)
+    half = sum(one.steps_to(goal, "one_cycle") <= 0.5 for one, goal in pairs)
+    half_linear = sum(one.steps_to(goal, "one_cycle_linear") <= 0.5 for one, goal in pairs)
+    half_by_hand = sum(one.best_steps_to(goal) <= 0.5 for one, goal in pairs)
+    print("| claim | |\n|---|---|")
+    print(f"| half of the steps enough, measured peak | {half} of {whole} |")
+    print(f"| the same, warm-up + linear | {half_linear} of {whole} |")
+    print(f"| the same, one-cycle, peak by hand | {half_by_hand} of {whole} |")
+    for label, ratios in (
+        ("measured peak", [one.ours / one.best for one in stored]),
+        ("peak by hand", [one.by_hand / one.best for one in stored]),
+    ):
+        within = ", ".join(
+            f"{sum(r <= 1 + share for r in ratios)} within {share:.0%}" for share in (0.01, 0.05)
+        )
+        mean = f"mean {_mean(ratios):.3f}, worst {max(ratios):.2f}"
+        print(f"| over the best tuned of five, {label} | {mean}; {within} of {whole} |")
+    lost = [one.lost for one in stored]
+    print(f"| improvement lost | mean {np.mean(lost):.3f}, median {np.median(lost):.3f} |")
+    for shape in THEIRS:
+        logs = np.log([one.ours / one.last(f"default/{shape}") for one in stored])
+        rows = np.random.default_rng(0).integers(0, whole, (4000, whole))
+        low, high = np.exp(np.percentile(logs[rows].mean(1), [2.5, 97.5]))
+        mean = f"{np.exp(logs.mean()):.3f} ({low:.2f}–{high:.2f})"
+        print(f"| over {shape} at the default rate | {mean}; better on {sum(logs < 0)} |")
 
 
 def _show_shapes(stored: dict[str, Stored]) -> None:
@@ -340,17 +383,10 @@ def _show_shapes(stored: dict[str, Stored]) -> None:
     for shape in SHAPES:
         row = []
         for which in ("lr", "max_lr"):
-            scores = []
-            for one in stored.values():
-                best = min(one.tuned(other)[0] for other in THEIRS)
-                scores.append(one.last(f"measured/{shape}/{which}") / best)
-            row.append(f"{_mean(scores):.3f} (worst {max(scores):.2f})")
-        tuned = [
-            one.tuned(shape)[0] / min(one.tuned(other)[0] for other in THEIRS)
-            for one in stored.values()
-            if shape in TUNED
-        ]
-        row.append(f"{_mean(tuned):.3f}" if tuned else "")
+            ratios = [o.last(f"measured/{shape}/{which}") / o.best for o in stored.values()]
+            row.append(f"{_mean(ratios):.3f} (worst {max(ratios):.2f})")
+        if shape in TUNED:
+            row.append(f"{_mean([o.tuned(shape)[0] / o.best for o in stored.values()]):.3f}")
         print(f"| {shape} | {' | '.join(row)} |")
 
 
@@ -440,10 +476,7 @@ def cost() -> None:
 
 def fast() -> None:
     """Two small tasks, 80 steps: a look at everything in a minute."""
-    stored = {name: Stored(entry_of(task(name), 80)) for name in CHEAPEST}
-    _show_speed(stored)
-    _show_budget(stored)
-    _show_shapes(stored)
+    _show_all({name: Stored(entry_of(task(name), 80)) for name in CHEAPEST})
 
 
 def main() -> None:

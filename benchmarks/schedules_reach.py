@@ -217,7 +217,14 @@ def _show_half(runs: dict[int, dict[str, Any]]) -> None:
                 enough = sum(loss <= goal for loss, goal in zip(losses, goals, strict=True))
                 cells.append(f"{enough} of {len(goals)}")
         print(f"| {label} | {' | '.join(cells)} |")
-    print()
+    widths = [_width(entries) for entries in runs.values()]
+    print(f"| quarters of a decade of peaks of cos 0.3 | {' | | '.join(widths)} | |\n")
+
+
+def _width(entries: dict[str, Any]) -> str:
+    """How many peaks of the grid are enough for the default shape, where any is."""
+    counts = [sum(np.array(e["half cos 0.3"]) <= min(e["constant"])) for e in entries.values()]
+    return f"median {np.median([count for count in counts if count]):g}"
 
 
 def _show_against_default(runs: dict[int, dict[str, Any]]) -> None:
