@@ -5,6 +5,8 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from lrtool._columns import columns
+
 __all__ = ["ascii_only", "colour", "show", "show_table", "strong", "width"]
 
 
@@ -37,13 +39,10 @@ def strong(text: str) -> str:
 def show_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table: by rich on a terminal where it is installed, in aligned columns elsewhere."""
     cells = [[_cell(value) for value in row] for row in rows]
-    if colour() and _show_rich(header, cells):
+    # rich writes characters as they are, also those that the terminal lacks.
+    if colour() and not ascii_only() and _show_rich(header, cells):
         return
-    columns = list(zip(header, *cells, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    for row in (header, ["-" * size for size in widths], *cells):
-        line = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-        show(line.rstrip())
+    show(columns(header, cells, ruled=True))
 
 
 def _show_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -14,13 +14,13 @@ from support.results import a_result
 WORDS = [sys.executable, "-m", "lrtool", "schedule", "constant", "lr=0.1"]
 
 
-def on_a_terminal(folder: Path, **settings: str) -> str:
+def on_a_terminal(folder: Path, *words: str, **settings: str) -> str:
     """What a command prints when its standard output is a terminal."""
     inner, outer = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **settings}
     environment = {name: value for name, value in environment.items() if value}
     process = subprocess.Popen(
-        WORDS, cwd=folder, env=environment, stdout=outer, stderr=subprocess.STDOUT
+        words or WORDS, cwd=folder, env=environment, stdout=outer, stderr=subprocess.STDOUT
     )
     os.close(outer)
     shown = b""
@@ -37,6 +37,12 @@ def on_a_terminal(folder: Path, **settings: str) -> str:
 def test_a_terminal_gets_colour_where_rich_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("rich", reason="rich is not installed")
     assert "\033[" in on_a_terminal(tmp_path, NO_COLOR="")
+
+
+def test_a_terminal_of_few_characters_gets_those_it_has(tmp_path: Path) -> None:
+    code = "from lrtool._terminal import show_table; show_table(['interval'], [['1 – 2']])"
+    shown = on_a_terminal(tmp_path, sys.executable, "-c", code, PYTHONIOENCODING="ascii")
+    assert shown.splitlines() == ["interval", "--------", "1 ? 2"]
 
 
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)

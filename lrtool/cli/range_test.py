@@ -20,11 +20,14 @@ __all__ = ["run", "show_result"]
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write when asked to."""
     from lrtool._check import one_of
+    from lrtool.ladder import SweepConfig
     from lrtool.suggest import SUGGESTERS
-    from lrtool.sweep import lr_ladder
 
     one_of("suggester", arguments.suggester, SUGGESTERS)
-    lr_ladder(_or(arguments.min_lr, 1e-8), _or(arguments.max_lr, 10.0), arguments.num_steps)
+    SweepConfig(
+        min_lr=arguments.min_lr, max_lr=arguments.max_lr, num_steps=arguments.num_steps,
+        repeats=arguments.repeats,
+    )  # fmt: skip
     out = None if arguments.out is None else folder_to_write(arguments.out)
     model_fn, data = load_target(arguments.target)
     with quiet():
@@ -116,7 +119,3 @@ def _measure(
     kwargs = {**trainer, "callbacks": [TerminalBar()]}
     found: RangeTestResult | Family = range_test(model, data, trainer_kwargs=kwargs, **options)
     return found
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

@@ -49,6 +49,15 @@ def test_range_test_in_json_is_a_result(target: str, capsys: pytest.CaptureFixtu
     assert (result.curve.lr[0], result.curve.lr.max() <= 1) == (1e-6, True)
 
 
+@pytest.mark.parametrize("bound", [("--min-lr", "50"), ("--max-lr", "1e-9")])
+def test_range_test_takes_one_bound_alone_wherever_it_lies(
+    target: str, bound: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["range-test", target, "--num-steps", "12", *bound, "--json"]) == 0
+    rates = RangeTestResult.from_dict(printed(capsys)).curve.lr
+    assert pytest.approx(float(bound[1]), rel=1e-12) in (rates.min(), rates.max())
+
+
 SIDE_BY_SIDE = ["--num-steps", "12", "--max-lr", "1", "--min-lr", "1e-5"]
 
 
