@@ -1,10 +1,11 @@
 """knobs_of: where the knobs of a model's optimizer stand."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from lrtool import optimizers, param_groups
+from lrtool.callbacks._configured import optimizers_in
 from lrtool.callbacks._lightning import LightningModule
 from lrtool.callbacks._new_model import new_model
 from lrtool.errors import UnsupportedError
@@ -44,22 +45,10 @@ def only_optimizer(model: LightningModule) -> Any:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
-        return _only(model.configure_optimizers())
-
-
-def _only(configured: Any) -> Any:
-    """The one optimizer in what configure_optimizers returned."""
-    found = configured
-    if isinstance(found, Mapping):
-        found = found["optimizer"]
-    if isinstance(found, tuple | list) and found and isinstance(found[0], tuple | list):
-        found = found[0]
-    if isinstance(found, tuple | list) and len(found) == 1:
-        found = found[0]
-        found = found["optimizer"] if isinstance(found, Mapping) else found
-    if not hasattr(found, "param_groups"):
+        found = optimizers_in(model.configure_optimizers())
+    if len(found) != 1:
         raise UnsupportedError(
-            f"a search needs a module with exactly one optimizer, got {type(configured).__name__} "
-            "from configure_optimizers"
+            f"a search needs a module with exactly one optimizer, got {len(found)} from "
+            "configure_optimizers; return one, such as torch.optim.SGD(self.parameters(), lr=0.1)"
         )
-    return found
+    return found[0]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lrtool import param_groups
 from lrtool._check import require
+from lrtool.callbacks._configured import optimizers_in
 from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._writer import Writer
 from lrtool.durations import Duration
@@ -99,11 +100,20 @@ def preview_of(
     horizon = horizon_of(trainer, asked, num_batches=_num_batches(trainer, _loader(model, data)))
     if asked is None:
         horizon = replace(horizon, total_steps=horizon.total_steps + start_step)
-    numbers = _Numbers(_optimizers(model.configure_optimizers())[optimizer])
+    configured = optimizers_in(model.configure_optimizers())
+    require(
+        optimizer < len(configured), "an optimizer of that number in configure_optimizers",
+        optimizer=optimizer, optimizers=len(configured),
+    )  # fmt: skip
+    numbers = _Numbers(configured[optimizer])
     writer = Writer(plans, {}, quiet=True)
     writer.set_horizon(horizon)
     writer.resolve(numbers, result)
     count = horizon.total_steps - start_step
+    require(
+        count > 0, "start_step < total_steps", start_step=start_step,
+        total_steps=horizon.total_steps,
+    )  # fmt: skip
     steps = np.unique(np.linspace(0, count - 1, min(count, _MOST_STEPS)).round().astype(np.int64))
     rows: dict[Knob, list[list[float]]] = {knob: [] for knob in _KNOBS}
     for step in steps:
@@ -120,17 +130,6 @@ def _plain(value: Any) -> Any:
     return float(value) if hasattr(value, "fill_") and value.numel() == 1 else value
 
 
-def _optimizers(configured: Any) -> list[Any]:
-    """The optimizers in what `configure_optimizers` returned, in any of the forms it may take."""
-    if isinstance(configured, Mapping):
-        return [configured["optimizer"]]
-    if isinstance(configured, list | tuple):
-        if configured and isinstance(configured[0], list | tuple):
-            return list(configured[0])
-        return [one["optimizer"] if isinstance(one, Mapping) else one for one in configured]
-    return [configured]
-
-
 def _loader(model: "LightningModule", data: Any) -> Any:
     source = model if data is None else data
     if hasattr(source, "prepare_data") and data is not None:
@@ -142,12 +141,10 @@ def _loader(model: "LightningModule", data: Any) -> Any:
 def _num_batches(trainer: "Trainer", loader: Any) -> float:
     """Training batches of an epoch, as the Trainer's limits leave them."""
     try:
-        length: float = len(loader)
+        length: float = ceil(len(loader) / max(1, int(trainer.world_size)))
     except TypeError:
         length = inf
-    limit = trainer.limit_train_batches
-    require(limit is not None, "limit_train_batches is set", limit=limit)
+    limit: Any = trainer.limit_train_batches
     if isinstance(limit, int):
         return min(length, limit)
-    world = max(1, int(trainer.world_size))
-    return length if length == inf else int(ceil(length / world) * float(limit or 1.0))
+    return length if length == inf else int(length * limit)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from lrtool import optimizers, param_groups
 from lrtool._check import integer, non_negative, require
+from lrtool.callbacks._configured import optimizers_in
 from lrtool.callbacks._range_test_context import refuse_unswept
 from lrtool.callbacks._rebatch import rebatched
 from lrtool.callbacks._stand_in import stand_in
@@ -123,7 +124,7 @@ def _configured(model: "LightningModule", data: Any, change: Callable[[Any], Any
 
 def _turned(knob: "Knob", value: float, index: int, made: Any) -> Any:
     """What the model configured, with another value of `knob`."""
-    found = list(_optimizers_in(made))
+    found = optimizers_in(made)
     require(index < len(found), f"an optimizer number {index}", found=len(found))
     chosen = found[index]
     require(
@@ -139,7 +140,7 @@ def _turned(knob: "Knob", value: float, index: int, made: Any) -> Any:
 
 def _replaced(model: "LightningModule", make: _Make, made: Any) -> Optimizer:
     """Another optimizer in place of the model's own, over the same groups."""
-    found = list(_optimizers_in(made))
+    found = optimizers_in(made)
     require(
         len(found) == 1, "a model with one optimizer",
         "compare optimizers of several in models of their own", found=len(found),
@@ -159,14 +160,3 @@ def _replaced(model: "LightningModule", make: _Make, made: Any) -> Optimizer:
     trained = [one for one in model.parameters() if one.requires_grad]
     whole = {id(one) for one in trained} <= {id(one) for one in held}
     return optimizers.create(make, model if whole else held)
-
-
-def _optimizers_in(made: Any) -> Iterator[Optimizer]:
-    """The optimizers in whatever `configure_optimizers` may return, in its order."""
-    if isinstance(made, Optimizer):
-        yield made
-    elif isinstance(made, dict):
-        yield from _optimizers_in(made.get("optimizer"))
-    elif isinstance(made, list | tuple):
-        for part in made:
-            yield from _optimizers_in(part)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lrtool import optimizers
+from lrtool.callbacks._configured import optimizers_in
 from lrtool.callbacks._knobs import knobs_of
 from support.tiny import TinyModel
 
@@ -28,3 +29,23 @@ def test_knobs_are_the_optimizers_with_what_is_usual_for_it(
     assert knobs.weight_decay_prior == can.weight_decay_prior
     if can.momentum_prior is not None:
         assert knobs.momentum_prior == can.momentum_prior
+
+
+def test_optimizers_are_found_in_every_form_that_lightning_takes() -> None:
+    one, two = (torch.optim.SGD([torch.zeros(1)], lr=0.1) for _ in range(2))
+    schedule = torch.optim.lr_scheduler.StepLR(one, 1)
+    config = {"scheduler": schedule, "interval": "step"}
+    forms: list[tuple[Any, list[Any]]] = [
+        (None, []),
+        (one, [one]),
+        ([one, two], [one, two]),
+        ((one, two), [one, two]),
+        ([one], [one]),
+        (([one, two], [schedule]), [one, two]),
+        (([one], [config]), [one]),
+        ({"optimizer": one, "lr_scheduler": config}, [one]),
+        (({"optimizer": one}, {"optimizer": two, "lr_scheduler": schedule}), [one, two]),
+    ]
+    for configured, expected in forms:
+        found = optimizers_in(configured)
+        assert [id(each) for each in found] == [id(each) for each in expected]
