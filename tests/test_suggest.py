@@ -1,6 +1,8 @@
 """The suggesters: known curves, invariances, noise, and honest refusals."""
 
 import time
+from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.errors import ArgumentError
 from lrtool.suggest import SUGGESTERS, Suggestion, suggest
-from lrtool.suggest.auto import PEAK_ABOVE, USUAL
+from lrtool.suggest.auto import HABITS, UNKNOWN
 from lrtool.types import Status, StopReason
 from support.curves import MINIMUM, STEEPEST, curve_with
 
@@ -199,10 +201,37 @@ def test_a_loss_that_grows_from_the_first_rate_on_gives_no_pick() -> None:
     assert "lower" in found.reason
 
 
-def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one() -> None:
+def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-4, wall=1)
-    assert suggest(near, optimizer="Adam").lr < suggest(near).lr
-    assert decades(suggest(far, optimizer="Adam").lr, suggest(far).lr) < 0.1
+    monkeypatch.setitem(HABITS, "Unpulled", replace(HABITS["Adam"], spread=inf))
+    assert suggest(near, optimizer="Adam").lr < 0.9 * suggest(near, optimizer="Unpulled").lr
+    assert decades(suggest(far, optimizer="Adam").lr, suggest(far, optimizer="Unpulled").lr) < 0.1
+
+
+def exploding(high: tuple[float, float], seed: int = 0) -> LossCurve:
+    """A descent at 1e-3, losses of ten times the start between two rates, and then a dead network's
+    constant loss up to divergence."""
+    x = np.linspace(-6, 2, 400)
+    loss = np.where(x < -1, 2.3 - 1.5 / (1 + np.exp(-(x + 3) / 0.2)), 0.5)
+    loss = loss + 0.02 * np.random.default_rng(seed).standard_normal(len(x))
+    loss[(x > high[0]) & (x < high[1])] = 20.0
+    loss[x > 1.5] = 1e3
+    return LossCurve(10**x, loss, StopReason.DIVERGED)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_comes_back_after_an_explosion_is_not_read(name: str) -> None:
+    with_it, until = exploding((-1.5, -0.5)), exploding((-1.5, 2.0))
+    assert suggest(with_it, name).lr < 10**-1.5
+    assert decades(suggest(with_it, name).lr, suggest(until, name).lr) < 0.05
+
+
+def test_a_spike_is_no_explosion() -> None:
+    spike = exploding((-1.02, -0.98))  # two losses
+    assert (spike.loss == 20).sum() == 2
+    assert decades(suggest(spike, "minimum").lr, suggest(exploding((0, 0)), "minimum").lr) < 0.05
 
 
 @pytest.mark.parametrize(("optimizer", "usual"), [("SGD", -1.5), ("AdamW", -2.1)])
@@ -243,7 +272,7 @@ def test_a_descent_that_noise_hides_is_taken_for_a_plateau_by_plain_descent_only
     assert low < found.lr < high
     assert found.status is Status.NOISY
     assert low < suggest(hidden).lr < high
-    assert decades(suggest(hidden, optimizer="Adam").lr, 10 ** USUAL["Adam"][0]) < 0.3
+    assert decades(suggest(hidden, optimizer="Adam").lr, 10 ** HABITS["Adam"].usual) < 0.3
     assert suggest(plateau(0.01, seed), optimizer="SGD").lr < low
 
 
@@ -261,7 +290,7 @@ def test_the_usual_rate_is_no_cap_when_nothing_falls() -> None:
         return suggest(LossCurve(10**x, loss, StopReason.DIVERGED), optimizer=optimizer).lr
 
     assert pick(0.5, "Adam") < pick(0.5, None)
-    assert 10 * 10 ** USUAL["Adagrad"][0] < pick(2.5, "Adagrad") < pick(2.5, None)
+    assert 10 * 10 ** HABITS["Adagrad"].usual < pick(2.5, "Adagrad") < pick(2.5, None)
 
 
 def test_the_peak_of_a_cycle_stays_near_where_the_basin_is_narrow() -> None:
@@ -271,8 +300,8 @@ def test_the_peak_of_a_cycle_stays_near_where_the_basin_is_narrow() -> None:
         found = suggest(LossCurve(10**x, loss, StopReason.DIVERGED))
         return decades(found.max_lr, found.lr)
 
-    assert reach(0.2) < reach(0.4) < PEAK_ABOVE
-    assert reach(0.9) == pytest.approx(PEAK_ABOVE)
+    assert reach(0.2) < reach(0.4) < UNKNOWN.above
+    assert reach(0.9) == pytest.approx(UNKNOWN.above)
 
 
 def test_more_noise_makes_a_wider_interval() -> None:

@@ -252,6 +252,26 @@ def test_the_slow_pass_spans_the_descent_with_several_times_the_resolution(seed:
     assert len(curve) <= 300
 
 
+def test_the_slow_pass_stays_below_an_explosion_that_the_loss_came_back_from() -> None:
+    """Rates above it leave a dead network, at a lower loss than the start's."""
+    random = np.random.default_rng(0)
+
+    def loss(rung: Rung) -> float:
+        if rung.lr > 10:
+            return 1e6
+        if rung.lr > 1:
+            return 0.5
+        if rung.lr > 0.1:
+            return 200.0 if rung.index % 2 else 1.0
+        return 2.3 - 1.2 / (1 + (0.003 / rung.lr) ** 4) + 0.02 * random.standard_normal()
+
+    curve = run(SweepConfig(), loss)
+    assert curve.passes is not None
+    slow = curve.lr[curve.passes == 1]
+    assert slow.min() < 0.001
+    assert 0.03 < slow.max() < 1
+
+
 def test_repeats_of_an_adaptive_sweep_repeat_its_slow_pass() -> None:
     sweep, basin = Sweep(SweepConfig(repeats=3)), Basin(0)
     assert sweep.num_steps == 900

@@ -14,11 +14,7 @@ from lrtool.suggest.reading import Reading
 __all__ = ["Estimate", "combine"]
 
 BASIN_WIDTH = 1.4  # decades: a wider basin is flat, and its middle says nothing
-BASIN_SHARE = 0.6  # of the basin's width, from its lower end: where it is read
-BELOW_BASIN = 0.4  # decades from there down to the best constant rate
-PEAK_ABOVE = 0.4  # decades from the best constant rate up to the best peak of a cycle
-PEAK_SHARE = 0.5  # of the basin's width: no more than that, where the basin is narrow
-NOISE_WEIGHT = 1.5  # decades down for every unit of noise-to-drop ratio above 0.1
+PEAK_SHARE = 0.5  # of the basin's width: a cycle's peak no more than that above the constant rate
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
 BELOW_DIVERGENCE = 0.65  # decades from divergence down to the best constant rate
@@ -27,15 +23,39 @@ DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
 DEEP, SHALLOW = 0.35, 0.5  # noise-to-drop ratio up to which a descent counts, and from which not
 
-# log10 of the usual best constant rate and its standard deviation, by class name. Where steps scale
-# with the gradient the best rate depends on the loss's units: such a rate draws nothing towards it,
-# and only says where in a flat to stay.
-USUAL = {
-    "Adagrad": (-0.9, 0.9),
-    "SGD": (-1.5, inf),
-    **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), (-2.1, 0.5)),
+
+@dataclass(frozen=True)
+class Habit:
+    """What is known of an optimizer before anything is measured.
+
+    Where steps scale with the gradient the best rate depends on the loss's units: a usual rate
+    without a finite spread draws nothing towards it, and only says where in a flat to stay.
+
+    Args:
+        usual: log10 of the usual best constant rate.
+        spread: its standard deviation, in decades.
+        share: of the basin's width, from its lower end: where it is read.
+        below: decades from there down to the best constant rate.
+        above: decades from the best constant rate up to the best peak of a cycle.
+        noise: decades down for every unit of noise-to-drop ratio above 0.1.
+    """
+
+    usual: float = nan
+    spread: float = inf
+    share: float = 0.7
+    below: float = 0.4
+    above: float = 0.4
+    noise: float = 1.5
+
+
+# Steps of full size from the first one on ask for a lower constant rate; a cycle warms up first.
+ADAPTIVE = Habit(usual=-2.1, spread=0.4, share=0.6, below=0.5, above=0.5, noise=0.75)
+HABITS = {
+    "Adagrad": Habit(usual=-0.9, spread=0.9),
+    "SGD": Habit(usual=-1.5),
+    **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), ADAPTIVE),
 }
-UNKNOWN = (nan, inf)
+UNKNOWN = Habit()
 
 # The 80% interval in standard deviations: the best rate is more often missed upwards.
 INTERVAL = (-1.5, 2.2)
@@ -69,20 +89,20 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
     leave. A descent that hardly stands out of the noise is therefore believed in part, and the
     rest of the belief goes to a rate below divergence.
     """
-    usual, spread = USUAL.get(optimizer or "", UNKNOWN)
-    basin = _shrink(_from_basin(reading, usual), usual, spread)
+    habit = HABITS.get(optimizer or "", UNKNOWN)
+    basin = _shrink(_from_basin(reading, habit), habit)
     if not diverged:
         return basin
-    edge = _shrink(_from_divergence(reading), usual, spread)
+    edge = _shrink(_from_divergence(reading), habit)
     if reading.signal < DESCENT:
         return edge
-    if spread < inf:
+    if habit.spread < inf:
         return basin
     doubt = float(np.clip((reading.roughness - DEEP) / (SHALLOW - DEEP), 0.0, 1.0))
     return _mix(basin, edge, doubt)
 
 
-def _from_basin(reading: Reading, usual: float) -> Estimate:
+def _from_basin(reading: Reading, habit: Habit) -> Estimate:
     """A little above the middle of the basin, less an offset that grows with noise and with haste.
 
     The basin is where the smoothed loss has at least 80% of its whole drop. Its middle lies too
@@ -94,12 +114,12 @@ def _from_basin(reading: Reading, usual: float) -> Estimate:
     near, far = reading.falls_by(0.8), reading.rises_by(0.2)
     width = far - near
     inside = min(width, BASIN_WIDTH)
-    lowest, highest = near + BASIN_SHARE * inside, far - (1 - BASIN_SHARE) * inside
-    within = float(np.fmin(np.fmax(usual + BELOW_BASIN, lowest), highest))
-    noise = NOISE_WEIGHT * float(np.clip(reading.roughness - 0.1, 0.0, 0.4))
+    lowest, highest = near + habit.share * inside, far - (1 - habit.share) * inside
+    within = float(np.fmin(np.fmax(habit.usual + habit.below, lowest), highest))
+    noise = habit.noise * float(np.clip(reading.roughness - 0.1, 0.0, 0.4))
     haste = _haste(reading)
-    centre = within - BELOW_BASIN - noise - haste
-    peak = centre + min(PEAK_ABOVE, PEAK_SHARE * width)
+    centre = within - habit.below - noise - haste
+    peak = centre + min(habit.above, PEAK_SHARE * width)
     return Estimate(centre, peak, 0.3 + 0.3 * haste + 0.8 * noise)
 
 
@@ -125,11 +145,11 @@ def _mix(one: Estimate, other: Estimate, share: float) -> Estimate:
     )
 
 
-def _shrink(guess: Estimate, usual: float, spread: float) -> Estimate:
+def _shrink(guess: Estimate, habit: Habit) -> Estimate:
     """Pull a guess to the optimizer's usual rate by precision, and less the farther it lies."""
-    if spread == inf:
+    if habit.spread == inf:
         return guess
-    total = guess.sd**2 + spread**2
-    distance = guess.centre - usual
+    total = guess.sd**2 + habit.spread**2
+    distance = guess.centre - habit.usual
     weight = guess.sd**2 / total * float(np.exp(-0.25 * distance**2 / total))
     return Estimate(guess.centre - weight * distance, guess.peak - weight * distance, guess.sd)

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.divergence import noise_scale
-from lrtool.smoothing import local_line
+from lrtool.smoothing import LocalLine, local_line
 
 __all__ = ["Reading", "read"]
 
 WIDTH = 0.25  # decades: the window of the slopes, +- one standard deviation, is half a decade wide
 FEWEST = 10
 PAUSE = 0.7  # decades
+FEWEST_HIGH = 3  # losses that make an explosion: fewer are spikes
+HIGHEST = 4.0  # drops above the start: no loss counts for more in an explosion
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class Reading:
         error: (g,) standard deviation of the drop from base to value.
         base: the loss before anything happens.
         sigma: standard deviation of a single loss's noise.
-        end: log10 of the last rate tried.
+        end: log10 of the last rate tried, or of the first explosion that the loss came back from.
         density: steps per decade of the slowest pass.
     """
 
@@ -115,32 +118,67 @@ def read(curve: LossCurve) -> Reading | None:
         return None
     last_pass = curve.passes == curve.passes.max()
     main = curve.range_index == curve.range_index[last_pass][0]
-    last = float(curve.lr[main][0])
+    first = float(curve.lr[main][0])
     usable = np.isfinite(curve.loss)
-    count = int((main & usable).sum())
+    below = curve.loss[~main & usable & (curve.lr < first)]
+    main &= usable
+    count = int(main.sum())
     if count < FEWEST:
         return None
-    order = np.argsort(curve.lr[main & usable], kind="stable")
-    x, y = np.log10(curve.lr[main & usable])[order], curve.loss[main & usable][order]
-    sigma = noise_scale(curve.loss[main & usable])
-    below = curve.loss[~main & usable & (curve.lr < last)]
+    x, y, sigma = _points(curve, main)
     untouched = np.concatenate([below, y[: max(5, count // (10 if len(below) else 5))]])
     base = float(np.median(untouched))
+    ladder = np.log10(curve.lr[last_pass])
+    end = float(ladder[-1])
+    explosion = _explosion(x, y, base, min(sigma, noise_scale(untouched)))
+    if explosion is not None and (x <= explosion).sum() >= FEWEST:
+        x, y, sigma = _points(curve, main & (np.log10(curve.lr) <= explosion))
+        end = min(end, explosion)
     # A median is 1.25 times as uncertain as a mean.
     base_error = 1.25 * sigma / len(untouched) ** 0.5
+    fit = _fit(x, y, base, sigma)
+    error = np.hypot(fit.spread * sigma, base_error)
+    density = (len(ladder) - 1) / max(float(ladder[-1] - ladder[0]), 1e-9)
+    return Reading(fit.x, fit.value, fit.slope, error, base, sigma, end, float(density))
+
+
+def _points(
+    curve: LossCurve, chosen: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, float]:
+    """log10 LR and loss of the chosen steps, by rising rate, and the noise of a single loss."""
+    loss = curve.loss[chosen]
+    order = np.argsort(curve.lr[chosen], kind="stable")
+    return np.log10(curve.lr[chosen])[order], loss[order], noise_scale(loss)
+
+
+def _explosion(x: FloatArray, y: FloatArray, base: float, sigma: float) -> float | None:
+    """log10 LR just past the first explosion that the loss came back from; None without.
+
+    An explosion lifts the loss above its start by more than it ever falls below it, for more than a
+    step or two. What comes back down after it is no longer a descent from the initial weights:
+    often it is a dead network, which any rate leaves at the same loss.
+    """
+    value = local_line(x, np.minimum(y, base + 8 * sigma), width=WIDTH).value
+    drop = max(base - float(value.min()), 3 * sigma)
+    lifted = local_line(x, np.minimum(y, base + HIGHEST * drop), width=WIDTH)
+    high = np.flatnonzero(lifted.value > base + drop)
+    if not len(high) or not (lifted.value[high[0] :] < base).any():
+        return None
+    where = float(lifted.x[high[0]])
+    near = np.abs(x - where) <= 2 * WIDTH
+    return where + WIDTH if (y[near] > base + drop).sum() >= FEWEST_HIGH else None
+
+
+def _fit(x: FloatArray, y: FloatArray, base: float, sigma: float) -> LocalLine:
+    """The smoothed descent: spikes cut off, and what lies above the start cut low.
+
+    Losses above the start say "too high", not how much: cut there, an explosion moves nothing
+    beside it.
+    """
     y = _without_spikes(y, 4 * sigma)
     smoothed = local_line(x, np.minimum(y, base + 8 * sigma), width=WIDTH).value
     drop = max(base - float(smoothed.min()), 0.0)
-    # Losses above the start say "too high", not how much: cut there, an explosion moves nothing
-    # beside it.
-    cut = np.minimum(y, base + max(0.5 * drop, 3 * sigma))
-    fit = local_line(x, cut, width=WIDTH)
-    error = np.hypot(fit.spread * sigma, base_error)
-    ladder = np.log10(curve.lr[last_pass])
-    density = (len(ladder) - 1) / max(float(ladder[-1] - ladder[0]), 1e-9)
-    return Reading(
-        fit.x, fit.value, fit.slope, error, base, sigma, float(ladder[-1]), float(density)
-    )
+    return local_line(x, np.minimum(y, base + max(0.5 * drop, 3 * sigma)), width=WIDTH)
 
 
 def _without_spikes(y: FloatArray, tolerance: float) -> FloatArray:
