@@ -44,15 +44,21 @@ def check_schedulers(schedulers: Sequence[Any]) -> None:
     """Refuse schedulers whose rates cannot be moved.
 
     Raises:
-        UnsupportedError: for a scheduler that is not one of torch's.
+        UnsupportedError: for a scheduler that is not one of torch's, or at rates of zero.
     """
-    for scheduler in _leaves(schedulers):
+    leaves = list(_leaves(schedulers))
+    for scheduler in leaves:
         if not _is_known(scheduler):
             raise UnsupportedError(
                 f"the measured rate can be applied to torch's own schedulers, got "
                 f"{type(scheduler).__module__}.{type(scheduler).__qualname__}, whose rates are "
                 "not known here; use LRRangeTest(apply=False), or one of lrtool's schedulers"
             )
+    if leaves and not any(_references(leaves[0].optimizer, leaves)):
+        raise UnsupportedError(
+            "a scheduler is moved to the measured rate by scaling its own, which must be above "
+            "zero, got 0.0 in every group; give the optimizer any positive rate"
+        )
 
 
 def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestResult) -> float:
@@ -67,14 +73,13 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
         The applied rate of the largest group: the pick, or the peak of a cyclical schedule.
     """
     leaves = list(_leaves(schedulers))
-    cyclical = any(isinstance(leaf, _CYCLICAL) for leaf in leaves)
-    target = result.max_lr if cyclical else result.lr
+    target = result.max_lr if _are_cyclical(leaves) else result.lr
     shares = list(result.group_ratio.values())
     if not leaves:
         param_groups.set_value(optimizer, "lr", target, shares or None)
         optimizers.rebase(optimizer)
         return target
-    references = _references(optimizer, leaves, cyclical)
+    references = _references(optimizer, leaves)
     whole = (max(references), target)
     moves = [(old, target * share) for old, share in zip(references, shares, strict=False)]
 
@@ -99,12 +104,18 @@ def rebase(optimizer: Optimizer, schedulers: Sequence[Any], result: RangeTestRes
     return target
 
 
-def _references(optimizer: Optimizer, leaves: list[Any], cyclical: bool) -> list[float]:
+def _are_cyclical(leaves: list[Any]) -> bool:
+    return any(isinstance(leaf, _CYCLICAL) for leaf in leaves)
+
+
+def _references(optimizer: Optimizer, leaves: list[Any]) -> list[float]:
     """Each group's rate of today that the measured one takes the place of."""
-    if not cyclical:
+    if not _are_cyclical(leaves):
+        now = [float(group["lr"]) for group in optimizer.param_groups]
         started = any(leaf.last_epoch > 0 for leaf in leaves)
-        name = "lr" if started else "initial_lr"
-        return [float(group.get(name, group["lr"])) for group in optimizer.param_groups]
+        if started and any(now):  # a schedule that has come down to zero begins anew
+            return now
+        return [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
     peaks: list[list[float]] = []
     for leaf in leaves:
         if isinstance(leaf, lr_scheduler.CosineAnnealingWarmRestarts):

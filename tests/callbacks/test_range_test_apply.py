@@ -21,7 +21,7 @@ from lrtool import LossCurve, RangeTestResult, Status, Suggestion
 from lrtool.callbacks import LRRangeTest
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._measured import measured
-from lrtool.callbacks._rebase import rebase
+from lrtool.callbacks._rebase import check_schedulers, rebase
 from lrtool.errors import UnsupportedError
 from support.tiny import Rates, TinyModel, tiny_loader, tiny_trainer
 from support.trace import NAMESPACES, memory_logger
@@ -296,6 +296,30 @@ def test_A23_two_schedulers_and_a_second_sweep_in_mid_training() -> None:
     np.testing.assert_allclose(again[:8], plain[:8], rtol=1e-12)
     assert again[8, 1] == pytest.approx(PICK.lr, rel=1e-12)
     np.testing.assert_allclose(again[8:], plain[8:] * (PICK.lr / plain[8, 1]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["StepLR", "ReduceLROnPlateau", "CosineAnnealingWarmRestarts"])
+def test_A23_a_schedule_at_zero_cannot_be_scaled_and_is_refused(name: str) -> None:
+    """It would stay at zero, and the result say that the pick was applied."""
+    kind = {"T_0": 4} if "Restarts" in name else {"step_size": 4} if name == "StepLR" else {}
+    optimizer = SGD(nn.Linear(1, 1).parameters(), lr=0.0)
+    with pytest.raises(UnsupportedError, match=r"got 0\.0 in every group; give the optimizer"):
+        check_schedulers([getattr(lr_scheduler, name)(optimizer, **kind)])
+
+
+def test_A23_a_schedule_that_has_come_down_to_zero_is_moved_by_its_first_rate() -> None:
+    result = RangeTestResult(LossCurve(np.array([1.0]), np.array([1.0])), PICK)
+    optimizer = two_groups(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+    schedule = lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.0, 0.0]
+    rebase(optimizer, [schedule], result)
+    assert schedule.base_lrs == pytest.approx([PICK.lr / 10, PICK.lr], rel=1e-12)
+    optimizer.step()
+    schedule.step()
+    assert optimizer.param_groups[1]["lr"] > 0
 
 
 def test_rebase_returns_the_rate_it_applied() -> None:
