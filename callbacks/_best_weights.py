@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor
 
 from lrtool._check import one_of
 from lrtool.errors import UnsupportedError
-from lrtool.weights import Weights, copy_weights, write_weights
+from lrtool.weights import Weights, copy_tensor, copy_weights, map_tensors, write_weights
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule, Trainer
@@ -111,12 +110,6 @@ def _free(folder: Path, name: str) -> str:
     return str(next(path for path in paths if not path.exists()))
 
 
-def _copied(value: Any, device: str | None) -> Any:
-    """A copy of nested dicts and lists whose tensors are copies too."""
-    if isinstance(value, Tensor):
-        return value.detach().to(device or value.device, copy=True)
-    if isinstance(value, dict):
-        return {key: _copied(item, device) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_copied(item, device) for item in value)
-    return value
+def _copied(state: Any, device: str | None) -> Any:
+    """A copy of an optimizer's state whose tensors are copies too."""
+    return map_tensors(state, lambda tensor: copy_tensor(tensor, device))

@@ -15,9 +15,11 @@ __all__ = [
     "Ensemble",
     "Weights",
     "average_weights",
+    "copy_tensor",
     "copy_weights",
     "is_dense",
     "is_expanded",
+    "map_tensors",
     "recompute_batch_norm",
     "with_weights",
     "write_weights",
@@ -38,10 +40,12 @@ def copy_weights(module: nn.Module, device: torch.device | str | None = None) ->
     >>> sorted(copy_weights(layer))
     ['bias', 'weight']
     """
-    return {
-        name: tensor.detach().to(device or tensor.device, copy=True)
-        for name, tensor in _tensors(module)
-    }
+    return {name: copy_tensor(tensor, device) for name, tensor in _tensors(module)}
+
+
+def copy_tensor(tensor: Tensor, device: torch.device | str | None = None) -> Tensor:
+    """A copy of the values of `tensor` on `device`; beside it when None."""
+    return tensor.detach().to(device or tensor.device, copy=True)
 
 
 def write_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -63,6 +67,18 @@ def write_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         for name, tensor in live.items():
             if not is_expanded(tensor):
                 tensor.copy_(weights[name])
+
+
+def map_tensors(thing: Any, change: Callable[[Tensor], Any]) -> Any:
+    """A copy of nested dicts, lists and tuples, with `change` applied to each tensor in them."""
+    if isinstance(thing, Tensor):
+        return change(thing)
+    if isinstance(thing, dict):
+        return {key: map_tensors(item, change) for key, item in thing.items()}
+    if isinstance(thing, list | tuple):
+        parts = [map_tensors(item, change) for item in thing]
+        return type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+    return thing
 
 
 def is_dense(tensor: Tensor) -> bool:
@@ -148,7 +164,8 @@ def recompute_batch_norm(
     try:
         with torch.no_grad():
             for batch in batches:
-                (forward or _forward)(module, _moved(batch, device))
+                batch = map_tensors(batch, lambda tensor: tensor.to(device))
+                (forward or _forward)(module, batch)
     finally:
         for part, training in was.items():
             part.training = training
@@ -196,13 +213,3 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _forward(module: nn.Module, batch: Any) -> object:
     return module(batch[0] if isinstance(batch, list | tuple) else batch)
-
-
-def _moved(batch: Any, device: torch.device) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if isinstance(batch, dict):
-        return {key: _moved(value, device) for key, value in batch.items()}
-    if isinstance(batch, list | tuple):
-        return [_moved(value, device) for value in batch]
-    return batch

@@ -1,6 +1,6 @@
 """Copies of weights: exact, complete, and averaged as the papers have it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from lrtool.weights import (
     Ensemble,
     average_weights,
     copy_weights,
+    map_tensors,
     recompute_batch_norm,
     with_weights,
     write_weights,
@@ -62,6 +63,19 @@ def test_writing_to_another_shape_is_refused_before_anything_is_written() -> Non
     with pytest.raises(UnsupportedError, match=r"changes in 1\.weight, 1\.bias"):
         write_weights(model, other)
     assert all(torch.equal(copy_weights(model)[name], before[name]) for name in before)
+
+
+class Row(NamedTuple):
+    x: Any
+    rest: Any
+
+
+def test_tensors_are_changed_wherever_they_are_and_the_rest_stays() -> None:
+    one = torch.ones(1)
+    found = map_tensors({"a": [one, (one, 3)], "row": Row(one, {"b": None})}, lambda t: t + 1)
+    assert found == {"a": [2.0, (2.0, 3)], "row": Row(2.0, {"b": None})}
+    assert type(found["row"]) is Row
+    assert one == 1
 
 
 def test_average_equals_torchs_averaged_model() -> None:
