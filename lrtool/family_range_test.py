@@ -89,18 +89,20 @@ def range_family(
 def _by_name(given: Optimizers) -> dict[str, _Make]:
     """What makes each optimizer, by its name."""
     require(
-        not isinstance(given, str), "a list of optimizers, or the index of one",
+        isinstance(given, Iterable) and not isinstance(given, str),
+        "a list of optimizers, or the index of one",
         f"write optimizer=[{given!r}]", optimizer=given,
     )  # fmt: skip
     if isinstance(given, Mapping):
         makes = dict(given)
     else:
-        names = [one if isinstance(one, str) else getattr(one, "__name__", "?") for one in given]
+        listed = list(given)
+        names = [one if isinstance(one, str) else getattr(one, "__name__", "?") for one in listed]
         require(
             len(set(names)) == len(names), "optimizers that differ by name",
             "give functions a name each: {name: function}", names=names,
         )  # fmt: skip
-        makes = dict(zip(names, given, strict=True))
+        makes = dict(zip(names, listed, strict=True))
     for make in makes.values():
         if isinstance(make, str):
             refuse_unswept(optimizers.capabilities(make))

@@ -66,6 +66,7 @@ def test_all_start_from_the_same_weights_and_batches_and_the_model_is_left_as_it
         ({"momentum": 0.9}, r"a list of values for momentum.*write momentum=\[0.9\]"),
         ({"batch_size": "16"}, r"write batch_size=\['16'\]"),
         ({"optimizer": "adamw"}, r"write optimizer=\['adamw'\]"),
+        ({"optimizer": None}, r"a list of optimizers, or the index of one.*got optimizer=None"),
         ({"optimizer": []}, "differ"),
         ({"optimizer": ["sgd", "sgd"]}, "differ by name"),
         ({"optimizer": [lambda p: None, lambda p: None]}, "differ by name"),

@@ -86,5 +86,8 @@ def _which(name: str | None, known: list[str], url: str) -> Any:
 
 def _shown(url: str) -> str:
     """The URL without a password."""
-    password = urlsplit(url).password if "://" in url else None
+    try:
+        password = urlsplit(url).password
+    except ValueError:  # no URL at all
+        password = None
     return url.replace(f":{password}@", ":***@") if password else url

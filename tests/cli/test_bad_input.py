@@ -91,6 +91,7 @@ CASES = {
     "study that is other JSON": ("report", "other.json"),
     "study that is a damaged result": ("report", "damaged.json"),
     "database that is not there": ("report", "sqlite:///nothere.db"),
+    "database whose URL is none": ("report", "postgresql://[x"),
     "report into a folder not there": ("report", "nothere.journal", "--out", "no/r.html"),
     "demo into a file": ("demo", "--out", "target.py"),
     "unknown command": ("fly",),
