@@ -45,9 +45,7 @@ class Surrogate:
         self.before = float(data[f"{name}/before"])
         losses = data[f"{name}/losses"].astype(float)
         losses = np.where(np.isfinite(losses), np.minimum(losses, 2 * self.before), 2 * self.before)
-        self.forest = [
-            self._grown(_features(rows), np.log(losses[:, k])) for k in range(len(SHARES))
-        ]
+        self.forest = [self._grown(_features(rows), np.log(column)) for column in losses.T]
         self.best = self._lowest(rows, losses[:, -1])
         self.sweeps = json.loads(str(data[f"{name}/sweeps"]))
 

@@ -1,12 +1,13 @@
 """Real trainings over the search space, many lanes at once, for `search.py` to look up.
 
     python benchmarks/search_table.py                # benchmarks/data/search_table.npz
-    python benchmarks/search_table.py --half drawn   # benchmarks/data/search_table_drawn.npz
+    python benchmarks/search_table.py --half drawn --count 500    # data/search_table_drawn.npz
     python benchmarks/search_table.py --half extra --count 800    # to develop on, not kept
 
 For every task: configurations drawn over the whole space (LR from 1e-7 to 10), and as many around
 the rates that train; each is trained three times, for a ninth, a third and all of the task's steps,
-every time under its own complete one-cycle. Beside them 20 range tests a task.
+every time under its own complete one-cycle ("drawn" for all of them only). Beside them 20 range
+tests a task.
 """
 
 import argparse
@@ -219,7 +220,8 @@ def main() -> None:
     for name in ("wine_logreg_sgd",) if args.fast else names:
         started, job = time.perf_counter(), task(name)
         rows = configurations(job, 50 if args.fast else args.count, seed=5)
-        losses = [train(job, rows, max(1, round(share * job.num_steps))) for share in SHARES]
+        shares = SHARES[-1:] if args.half == "drawn" else SHARES
+        losses = [train(job, rows, max(1, round(share * job.num_steps))) for share in shares]
         out[f"{name}/rows"] = rows.astype(np.float32)
         out[f"{name}/losses"] = np.stack(losses, 1).astype(np.float32)
         out[f"{name}/before"] = np.float32(job.validation_loss(job.make_model(0)))
