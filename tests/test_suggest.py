@@ -228,6 +228,19 @@ def test_what_comes_back_after_an_explosion_is_not_read(name: str) -> None:
     assert decades(suggest(with_it, name).lr, suggest(until, name).lr) < 0.05
 
 
+def test_the_reason_says_that_what_came_back_is_left_out() -> None:
+    found = suggest(exploding((-1.5, -0.5)))
+    assert found.status is Status.CLEAR
+    assert "came back" in found.reason
+    assert "came back" not in suggest(exploding((-1.5, 2.0))).reason
+
+
+def test_an_explosion_is_a_divergence_though_the_sweep_went_on() -> None:
+    curve = exploding((-1.5, -0.5))
+    completed = LossCurve(curve.lr, curve.loss, StopReason.COMPLETED)
+    assert suggest(completed) == suggest(curve)
+
+
 def test_a_spike_is_no_explosion() -> None:
     spike = exploding((-1.02, -0.98))  # two losses
     assert (spike.loss == 20).sum() == 2

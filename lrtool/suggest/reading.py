@@ -30,8 +30,10 @@ class Reading:
         error: (g,) standard deviation of the drop from base to value.
         base: the loss before anything happens.
         sigma: standard deviation of a single loss's noise.
-        end: log10 of the last rate tried, or of the first explosion that the loss came back from.
+        end: log10 of the last rate tried.
         density: steps per decade of the slowest pass.
+        explosion: log10 LR just past the first explosion that the loss came back from, which is as
+            far as this reads; None without.
     """
 
     x: FloatArray
@@ -42,6 +44,7 @@ class Reading:
     sigma: float
     end: float
     density: float
+    explosion: float | None = None
 
     @cached_property
     def lowest(self) -> int:
@@ -131,15 +134,15 @@ def read(curve: LossCurve) -> Reading | None:
     ladder = np.log10(curve.lr[last_pass])
     end = float(ladder[-1])
     explosion = _explosion(x, y, base, min(sigma, noise_scale(untouched)))
-    if explosion is not None and (x <= explosion).sum() >= FEWEST:
+    if explosion is not None:
         x, y, sigma = _points(curve, main & (np.log10(curve.lr) <= explosion))
-        end = min(end, explosion)
+        end = explosion
     # A median is 1.25 times as uncertain as a mean.
     base_error = 1.25 * sigma / len(untouched) ** 0.5
     fit = _fit(x, y, base, sigma)
     error = np.hypot(fit.spread * sigma, base_error)
     density = (len(ladder) - 1) / max(float(ladder[-1] - ladder[0]), 1e-9)
-    return Reading(fit.x, fit.value, fit.slope, error, base, sigma, end, float(density))
+    return Reading(fit.x, fit.value, fit.slope, error, base, sigma, end, float(density), explosion)
 
 
 def _points(
@@ -166,7 +169,9 @@ def _explosion(x: FloatArray, y: FloatArray, base: float, sigma: float) -> float
         return None
     where = float(lifted.x[high[0]])
     near = np.abs(x - where) <= 2 * WIDTH
-    return where + WIDTH if (y[near] > base + drop).sum() >= FEWEST_HIGH else None
+    is_spike = (y[near] > base + drop).sum() < FEWEST_HIGH
+    edge = where + WIDTH
+    return None if is_spike or (x <= edge).sum() < FEWEST else edge
 
 
 def _fit(x: FloatArray, y: FloatArray, base: float, sigma: float) -> LocalLine:

@@ -56,7 +56,7 @@ def auto(curve: LossCurve, *, optimizer: str | None = None) -> Suggestion:
     found = _readable(curve)
     if isinstance(found, tuple):
         return Suggestion.none("auto", *found)
-    guess = combine(found, _diverged(curve), optimizer)
+    guess = combine(found, _diverged(curve, found), optimizer)
     if found.signal < DESCENT and 10**guess.centre < curve.lr.min():
         return Suggestion.none("auto", Status.DIVERGED_AT_START, _too_high(curve))
     return _suggestion("auto", curve, found, guess)
@@ -82,13 +82,14 @@ def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
         return Status.TOO_FEW_POINTS, (
             f"{finite} finite losses, and a pick needs {FEWEST}; take more steps"
         )
-    if reading.signal < _NOISY and not _diverged(curve):
+    if reading.signal < _NOISY and not _diverged(curve, reading):
         return Status.NO_DESCENT, _flat(reading)
     return reading
 
 
-def _diverged(curve: LossCurve) -> bool:
-    return curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
+def _diverged(curve: LossCurve, reading: Reading | None = None) -> bool:
+    exploded = reading is not None and reading.explosion is not None
+    return exploded or curve.stop_reason in {StopReason.DIVERGED, StopReason.NONFINITE}
 
 
 def _too_high(curve: LossCurve) -> str:
@@ -145,9 +146,14 @@ def _judge(curve: LossCurve, reading: Reading) -> tuple[Status, str]:
             f"{fell} in two descents, before and after lr {10**between:.3g}: the pick is in the "
             "basin after the second; if the first alone is what you want, give max_lr"
         )
-    if not _diverged(curve) and reading.x[-1] - reading.x[reading.lowest] < 0.1:
+    if not _diverged(curve, reading) and reading.x[-1] - reading.x[reading.lowest] < 0.1:
         return Status.NEVER_DIVERGED, f"{fell} and was still falling at the highest rate; raise it"
-    return Status.CLEAR, f"{fell}, lowest at lr {10 ** reading.x[reading.lowest]:.3g}"
+    lowest = f"{fell}, lowest at lr {10 ** reading.x[reading.lowest]:.3g}"
+    if reading.explosion is not None:
+        lowest += (
+            f"; what came back from the explosion before lr {10**reading.explosion:.3g} is left out"
+        )
+    return Status.CLEAR, lowest
 
 
 SUGGESTERS: dict[str, Suggester] = {
