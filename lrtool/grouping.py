@@ -1,15 +1,14 @@
-"""Parameter groups found from the module tree, printed as a table."""
+"""Parameter groups found from the module tree."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from html import escape
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from torch import nn
 
 from lrtool._check import non_negative, positive, require
-from lrtool._columns import columns
+from lrtool.fine_tuning import layer_shares
+from lrtool.group_plan import GroupPlan, Row, groups_of
 from lrtool.module_tree import is_norm, layers, owners
 
 __all__ = ["GroupPlan", "NoDecay", "groups_of", "param_groups"]
@@ -52,96 +51,6 @@ def _matches(pattern: str, known: Iterable[str]) -> list[str]:
         f"names look like {', '.join(known[:3])}", pattern=pattern,
     )  # fmt: skip
     return found
-
-
-@dataclass(frozen=True)
-class _Row:
-    name: str
-    lr: float
-    weight_decay: float
-    options: tuple[tuple[str, Any], ...]
-    members: tuple[tuple[str, nn.Parameter], ...] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class GroupPlan:
-    """Parameter groups with their names, printed as a table; `groups()` is what torch takes."""
-
-    rows: tuple[_Row, ...]
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Fresh torch parameter groups, each with its own `lr`, `weight_decay` and `name`."""
-        return [
-            {
-                "params": [parameter for _, parameter in row.members],
-                "lr": row.lr,
-                "weight_decay": row.weight_decay,
-                "name": row.name,
-                **dict(row.options),
-            }
-            for row in self.rows
-        ]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def _cells(self) -> list[tuple[str, ...]]:
-        head = ("group", "lr", "weight decay", "tensors", "weights", "trained", "first", "options")
-        body = [
-            (
-                row.name, f"{row.lr:.3g}", f"{row.weight_decay:.3g}", str(len(row.members)),
-                f"{sum(p.numel() for _, p in row.members):,}",
-                f"{sum(p.numel() for _, p in row.members if p.requires_grad):,}",
-                row.members[0][0],
-                ", ".join(f"{key}={value}" for key, value in row.options),
-            )
-            for row in self.rows
-        ]  # fmt: skip
-        return [head, *body]
-
-    def __str__(self) -> str:
-        header, *rows = self._cells()
-        return columns(header, rows)
-
-    def _repr_html_(self) -> str:
-        head, *body = self._cells()
-        top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
-        )
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def groups_of(optimizer: Any, model: nn.Module) -> GroupPlan:
-    """The groups that `optimizer` has right now, with the names that `model` gives its parameters.
-
-    Raises:
-        ArgumentError: when a parameter of `model` is in no group, or in two.
-
-    >>> from torch import optim
-    >>> net = nn.Linear(2, 1)
-    >>> print(groups_of(optim.SGD(net.parameters(), lr=0.1), net))
-    group   lr   weight decay  tensors  weights  trained  first   options
-    group0  0.1  0             2        3        3        weight
-    """
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    left_out = [name for key, name in names.items() if key not in set(held)]
-    require(not left_out, "every parameter in a group", left_out=left_out[:3])
-    require(len(held) == len(set(held)), "no parameter in two groups", held=len(held))
-    return GroupPlan(
-        tuple(
-            _Row(
-                group.get("name", f"group{index}"),
-                float(group["lr"]),
-                float(group.get("weight_decay", 0.0)),
-                (),
-                tuple((names.get(id(p), "another module's"), p) for p in group["params"]),
-            )
-            for index, group in enumerate(optimizer.param_groups)
-            if group["params"]
-        )
-    )
 
 
 def param_groups(
@@ -194,47 +103,62 @@ def param_groups(
     """
     positive(lr=lr)
     non_negative(weight_decay=weight_decay)
-    if layer_decay is not None:
-        require(
-            0 < layer_decay <= 1, "0 < layer_decay <= 1",
-            "for ULMFiT's factor 2.6 give 1 / 2.6", layer_decay=layer_decay,
-        )  # fmt: skip
     named = dict(model.named_parameters())
     require(bool(named), "a module with parameters", module=type(model).__name__)
     escapes = _escapes_decay(no_decay, model)
     layered = layer_decay is not None or layer_groups is not None
     depth = _depth(model, layer_groups) if layered else dict.fromkeys(named.values(), 0)
-    last = max(depth.values())
+    count = max(depth.values()) + 1
+    shares = [1.0] * count if layer_decay is None else layer_shares(count, layer_decay)
     extra = _overrides(overrides or {}, named)
-    members: dict[tuple[Any, ...], list[tuple[str, nn.Parameter]]] = {}
-    settings: dict[tuple[Any, ...], tuple[str, float, float, dict[str, Any]]] = {}
+    members: dict[_Key, list[tuple[str, nn.Parameter]]] = {}
+    options: dict[_Key, Mapping[str, Any]] = {}
     for name, parameter in sorted(named.items(), key=lambda item: depth[item[1]]):
-        layer = depth[parameter]
-        decays = not escapes(name, parameter)
+        own, origin = extra.get(name, ({}, ""))
         label = split(parameter) if split else ""
-        options, origin = extra.get(name, ({}, ""))
-        key = (layer, label, not decays, origin)
-        if key not in members:
-            parts = [f"layer{layer}"] if layered else []
-            parts += [part for part in (label, origin) if part]
-            parts.append("decay" if decays else "no_decay")
-            rate = lr * (layer_decay or 1.0) ** (last - layer) * options.get("lr_mult", 1.0)
-            decay = (weight_decay if decays else 0.0) * options.get("decay_mult", 1.0)
-            rest = {k: v for k, v in options.items() if k not in {"lr_mult", "decay_mult"}}
-            if label:
-                rest["split"] = label
-            settings[key] = (
-                "/".join(parts),
-                rest.pop("lr", rate),
-                rest.pop("weight_decay", decay),
-                rest,
-            )
+        key = _Key(depth[parameter], label, escapes(name, parameter), origin)
         members.setdefault(key, []).append((name, parameter))
+        options[key] = own
     return GroupPlan(
         tuple(
-            _Row(*settings[key][:3], tuple(settings[key][3].items()), tuple(members[key]))
+            _row(
+                key, options[key], tuple(members[key]), f"layer{key.layer}" if layered else "",
+                lr * shares[key.layer], 0.0 if key.escapes else weight_decay,
+            )
             for key in sorted(members)
         )
+    )  # fmt: skip
+
+
+class _Key(NamedTuple):
+    """What parameters of one group have in common; in this order groups stand."""
+
+    layer: int
+    label: str
+    escapes: bool  # weight decay
+    origin: str  # the patterns of its overrides
+
+
+def _row(
+    key: _Key,
+    options: Mapping[str, Any],
+    members: tuple[tuple[str, nn.Parameter], ...],
+    layer: str,
+    lr: float,
+    weight_decay: float,
+) -> Row:
+    parts = (layer, key.label, key.origin, "no_decay" if key.escapes else "decay")
+    rest = dict(options)
+    lr *= rest.pop("lr_mult", 1.0)
+    weight_decay *= rest.pop("decay_mult", 1.0)
+    if key.label:
+        rest["split"] = key.label
+    return Row(
+        "/".join(part for part in parts if part),
+        rest.pop("lr", lr),
+        rest.pop("weight_decay", weight_decay),
+        tuple(rest.items()),
+        members,
     )
 
 
@@ -243,6 +167,10 @@ def _overrides(
 ) -> dict[str, tuple[dict[str, Any], str]]:
     merged: dict[str, tuple[dict[str, Any], str]] = {}
     for pattern, options in overrides.items():
+        require(
+            "params" not in options, "overrides without params",
+            "the pattern says which parameters", pattern=pattern,
+        )  # fmt: skip
         for key in ("lr_mult", "decay_mult", "lr", "weight_decay"):
             if key in options:
                 non_negative(f"in the overrides of {pattern!r}", **{key: options[key]})

@@ -107,6 +107,11 @@ def test_layer_groups_must_not_overlap_or_be_strangers() -> None:
         param_groups(model, lr=1.0, layer_groups=[nn.Linear(1, 1)])
 
 
+def test_overrides_cannot_take_a_parameter_out_of_its_group() -> None:
+    with pytest.raises(ArgumentError, match="overrides without params must hold, got pattern='wei"):
+        param_groups(nn.Linear(1, 1), lr=1.0, overrides={"weight": {"params": []}})
+
+
 def test_overrides_multiply_and_set_as_torch_takes_them() -> None:
     model = Wrapped(ViT())
     plan = param_groups(
