@@ -28,7 +28,7 @@ from lrtool.schedules import Horizon, Schedule, constant, join, resolve
 
 __all__ = ["StageRun"]
 
-_log = logging.getLogger("lrtool")
+_log = logging.getLogger(__name__)
 
 
 class StageRun:
@@ -126,6 +126,11 @@ class StageRun:
     def _enter(self, trainer: Trainer, index: int, started: bool) -> None:
         stage = self._stages[index]
         self._freezer.train_last(stage.groups)
+        trained, frozen = self._freezer.count()
+        require(
+            trained > 0, f"a parameter that trains in stage {stage.name!r}",
+            "what was frozen before the recipe stays frozen: leave the head free", frozen=frozen,
+        )  # fmt: skip
         before = self.records[-1] if self.records else None
         self._write(trainer, before.lr if before else self._own_lr)
         horizon = self._horizon(trainer, index, trainer.global_step, trainer.current_epoch)
@@ -137,7 +142,6 @@ class StageRun:
         horizon = _with_rates(horizon, rates)
         self._stage = index
         self.schedule = resolve(stage.schedule, horizon)
-        trained, frozen = self._freezer.count()
         record = StageRecord(
             stage=stage.name, epoch=trainer.current_epoch, step=trainer.global_step,
             steps=horizon.total_steps, groups=self._freezer.trained_groups, trained=trained,

@@ -27,6 +27,7 @@ __all__ = [
 
 Weights: TypeAlias = dict[str, Tensor]
 """Parameters and buffers by name, non-persistent buffers included."""
+_NONE_KEPT = "train for at least one cycle, with snapshots kept"
 
 
 def copy_weights(module: nn.Module, device: torch.device | str | None = None) -> Weights:
@@ -115,7 +116,7 @@ def average_weights(module: nn.Module, several: Sequence[Mapping[str, Tensor]]) 
     >>> average_weights(layer, w)
     {'weight': tensor([[1.5000]])}
     """
-    require(len(several) > 0, "at least one set of weights", "train for at least one cycle")
+    require(len(several) > 0, "at least one set of weights", _NONE_KEPT, sets=len(several))
     average = {name: tensor.clone() for name, tensor in several[-1].items()}
     for name, parameter in module.named_parameters():
         mean = sum(weights[name].to("cpu", torch.float64) for weights in several) / len(several)
@@ -194,7 +195,7 @@ class Ensemble(nn.Module):
         self, members: Sequence[nn.Module], link: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         super().__init__()
-        require(len(members) > 0, "at least one member", "train for at least one cycle")
+        require(len(members) > 0, "at least one member", _NONE_KEPT, members=len(members))
         self.members = nn.ModuleList(members)
         self.link = link
 

@@ -139,7 +139,7 @@ def test_with_weights_leaves_the_original_alone() -> None:
 
 
 def test_nothing_to_average_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="at least one set of weights"):
+    with pytest.raises(ArgumentError, match="at least one set of weights must hold, got sets=0;"):
         average_weights(net(), [])
-    with pytest.raises(ArgumentError, match="at least one member"):
+    with pytest.raises(ArgumentError, match="at least one member must hold, got members=0;"):
         Ensemble([])

@@ -138,6 +138,13 @@ def test_what_was_frozen_before_stays_frozen() -> None:
     assert all("backbone.0.bias" not in trained for trained in trace.trained)
 
 
+def test_a_stage_in_which_nothing_would_train_is_refused() -> None:
+    model = Net()
+    model.head.requires_grad_(False)
+    with pytest.raises(ArgumentError, match="a parameter that trains in stage 'head' must hold"):
+        fit(model, recipe())
+
+
 def test_layers_are_given_back_after_an_error() -> None:
     class Fails(pl.Callback):
         def on_train_batch_end(self, *_: Any) -> None:
