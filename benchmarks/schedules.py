@@ -2,9 +2,9 @@
 
     python benchmarks/schedules.py run --budget 400     # then 2000, 10000; minutes a core; stored
     python benchmarks/schedules.py show --budget 400    # tables from what is stored
-    python benchmarks/schedules.py cost                              # writing, against torch
-    python benchmarks/schedules.py momentum                          # held, or moved against it
-    python benchmarks/schedules.py --fast                            # two tasks, 80 steps
+    python benchmarks/schedules.py cost                 # writing, against torch
+    python benchmarks/schedules.py momentum             # held, or moved against it
+    python benchmarks/schedules.py --fast               # two tasks, 80 steps
 
 For each task, all at once (one lane a rate, shape and seed; see batched.py), five seeds:
 - tuned: each shape at 9 peaks, a quarter of a decade apart, around the best constant rate of
@@ -38,7 +38,6 @@ from lrtool.sweep import SweepConfig
 
 SEEDS = [0, 1, 2, 3, 4]
 FRACTIONS = (0.125, 0.25, 0.375, 0.5, 0.75)
-CHECKPOINTS = 16
 DATA = Path(__file__).parent / "data"
 
 # The cheapest tasks of the half "drawn" by what a step costs, before anything was run on them, and
@@ -88,22 +87,25 @@ def fitted(name: str, total: int, **params: Any) -> Schedule:
 
 
 class Plan:
-    """Lanes to run: a name, a schedule of height 1, and one rate a seed."""
+    """Lanes to run: a name, a shape and its length, and one rate a seed."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.lengths: list[int] = []
         self.schedules: list[Schedule] = []
         self.rates: list[list[float]] = []
 
-    def add(self, name: str, schedule: Schedule, rates: Iterable[float]) -> None:
+    def add(self, name: str, shape: Shape, length: int, rates: Iterable[float]) -> None:
         self.names.append(name)
-        self.schedules.append(schedule)
+        self.lengths.append(length)
+        self.schedules.append(shape(length))
         self.rates.append([float(rate) for rate in rates])
 
-    def table(self, total: int) -> np.ndarray:
-        """(steps, seeds, lanes) rates; 0 after a schedule of a shorter length has ended."""
-        factors = np.array([[one(step) for one in self.schedules] for step in range(total)])
-        return factors[:, None, :] * np.array(self.rates).T[None]
+    def table(self) -> np.ndarray:
+        """(steps, seeds, lanes) rates; a shorter schedule's last one holds past its end."""
+        steps = range(max(self.lengths))
+        factors = np.array([[one(step) for one in self.schedules] for step in steps])
+        return np.asarray(factors[:, None, :] * np.array(self.rates).T[None])
 
 
 def best_constant(task: Task) -> float:
@@ -127,46 +129,41 @@ def rate_or_default(found: Any, which: str, task: Task) -> float:
     return float(value) if np.isfinite(value) else DEFAULT_LR[task.optimizer]
 
 
-def tuned_plan(task: Task, total: int) -> Plan:
+def tuned_plan(one: Task, total: int) -> Plan:
     """Every shape over its grid, and at the rate nobody chose."""
     plan = Plan()
-    for shape in TUNED:
-        build = SHAPES[shape]
-        middle = _middle(task, shape, total)
+    for name in TUNED:
         for offset in np.arange(-1, 1.01, 0.25):
-            rate = 10 ** (middle + offset)
-            plan.add(f"tuned/{shape}/{offset:+.2f}", build(total), [rate] * len(SEEDS))
-    for shape in ("constant", *THEIRS):
-        usual = DEFAULT_LR[task.optimizer]
-        plan.add(f"default/{shape}", SHAPES[shape](total), [usual] * len(SEEDS))
+            rate = 10 ** (_middle(one, name, total) + offset)
+            plan.add(f"tuned/{name}/{offset:+.2f}", SHAPES[name], total, [rate] * len(SEEDS))
+        usual = DEFAULT_LR[one.optimizer]
+        plan.add(f"default/{name}", SHAPES[name], total, [usual] * len(SEEDS))
     return plan
 
 
-def measured_plan(task: Task, total: int, found: list[Any], plan: Plan) -> Plan:
+def measured_plan(one: Task, total: int, found: list[Any], plan: Plan) -> Plan:
     """Every shape at the measured rates, and one-cycle at fractions of the budget."""
     for which in ("lr", "max_lr"):
-        rates = [rate_or_default(one, which, task) for one in found]
-        for shape, build in SHAPES.items():
-            plan.add(f"measured/{shape}/{which}", build(total), rates)
-    rates = [rate_or_default(one, "max_lr", task) for one in found]
+        rates = [rate_or_default(pick, which, one) for pick in found]
+        for name, shape in SHAPES.items():
+            plan.add(f"measured/{name}/{which}", shape, total, rates)
+    rates = [rate_or_default(pick, "max_lr", one) for pick in found]
     for fraction in FRACTIONS:
-        length = round(fraction * total)
-        for shape in ("one_cycle", "one_cycle_linear"):
-            plan.add(f"part/{shape}/{fraction}", SHAPES[shape](length), rates)
+        for name in ("one_cycle", "one_cycle_linear"):
+            plan.add(f"part/{name}/{fraction}", SHAPES[name], round(fraction * total), rates)
     return plan
 
 
-def parts_plan(task: Task, total: int, tuned: dict[str, Any]) -> Plan:
+def parts_plan(one: Task, total: int, whole: dict[str, float]) -> Plan:
     """One-cycle at fractions of the budget, at its tuned peak and on both sides of it."""
-    names = [name for name in tuned["lanes"] if name.startswith("tuned/one_cycle/")]
-    best = min(names, key=lambda name: tuned["lanes"][name][-1])
+    best = min((n for n in whole if n.startswith("tuned/one_cycle/")), key=whole.__getitem__)
     offset = float(best.rpartition("/")[2])
     plan = Plan()
     for fraction in (*FRACTIONS, 1.0):
         for extra in (-0.25, 0.0, 0.25):
-            rate = 10 ** (_middle(task, "one_cycle", total) + offset + extra)
-            schedule = SHAPES["one_cycle"](round(fraction * total))
-            plan.add(f"best/one_cycle/{fraction}/{extra:+.2f}", schedule, [rate] * len(SEEDS))
+            rate = 10 ** (_middle(one, "one_cycle", total) + offset + extra)
+            name = f"best/one_cycle/{fraction}/{extra:+.2f}"
+            plan.add(name, SHAPES["one_cycle"], round(fraction * total), [rate] * len(SEEDS))
     return plan
 
 
@@ -179,30 +176,19 @@ def _middle(one: Task, shape: str, total: int) -> float:
     )
 
 
-def play(task: Task, plan: Plan, total: int) -> dict[str, Any]:
-    """Validation losses at the checkpoints, mean over seeds: lane -> one a checkpoint."""
-    lanes = Lanes(task, SEEDS, len(plan.names))
-    before = lanes.validation()[:, 0]
-    rates = torch.tensor(plan.table(total), dtype=torch.float32)
-    streams = [task.indices(seed) for seed in SEEDS]
-    stops = sorted({round(total * (i + 1) / CHECKPOINTS) for i in range(CHECKPOINTS)})
-    losses = []
-    for step in range(total):
-        lanes.step(np.stack([next(stream) for stream in streams]), rates[step])
-        if step + 1 in stops:
-            now = lanes.validation()
-            losses.append(
-                np.where(np.isfinite(now), np.minimum(now, before[:, None]), before[:, None])
-            )
-    table = np.array(losses).mean(1)
-    return {
-        "before": float(before.mean()),
-        "stops": stops,
-        "lanes": {
-            name: [float(f"{loss:.5g}") for loss in table[:, i]]
-            for i, name in enumerate(plan.names)
-        },
-    }
+def play(one: Task, plan: Plan, seeds: list[int]) -> tuple[float, list[float]]:
+    """Validation losses, mean over seeds: untrained, and of each lane as its schedule ends."""
+    lanes = Lanes(one, seeds, len(plan.names))
+    before = lanes.validation()
+    after, lengths = before.copy(), np.array(plan.lengths)
+    streams = [one.indices(seed) for seed in seeds]
+    for step, rates in enumerate(torch.tensor(plan.table(), dtype=torch.float32)):
+        lanes.step(np.stack([next(stream) for stream in streams]), rates)
+        over = lengths == step + 1
+        if over.any():
+            after[:, over] = lanes.validation()[:, over]
+    after = np.where(after < before, after, before)
+    return float(before.mean()), [float(f"{loss:.5g}") for loss in after.mean(0)]
 
 
 def file_of(budget: int) -> Path:
@@ -226,39 +212,34 @@ def entry_of(one: Task, budget: int) -> dict[str, Any]:
     """Everything that is run on a task."""
     found = measure(one)
     plan = measured_plan(one, budget, found, tuned_plan(one, budget))
-    whole = play(one, plan, budget)
-    parts = play(one, parts_plan(one, budget, whole), budget)
-    return {
-        "whole": whole,
-        "parts": parts,
-        "picks": [[pick.lr, pick.max_lr, pick.status.value] for pick in found],
-    }
+    before, losses = play(one, plan, SEEDS)
+    lanes = dict(zip(plan.names, losses, strict=True))
+    parts = parts_plan(one, budget, lanes)
+    lanes |= zip(parts.names, play(one, parts, SEEDS)[1], strict=True)
+    picks = [[pick.lr, pick.max_lr, pick.status.value] for pick in found]
+    return {"before": before, "lanes": lanes, "picks": picks}
 
 
 class Stored:
-    """One task's stored runs: lane -> mean validation loss over seeds, at the checkpoints."""
+    """One task's stored runs: lane -> mean validation loss over seeds."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
-        lanes = entry["whole"]["lanes"] | entry["parts"]["lanes"]
-        self.mean = {name: np.array(losses) for name, losses in lanes.items()}
-        self.before = float(entry["whole"]["before"])
-        self.stops = np.array(entry["whole"]["stops"])
-
-    def last(self, name: str) -> float:
-        """Final loss of a lane."""
-        return float(self.mean[name][-1])
+        self.last: dict[str, float] = entry["lanes"]
+        self.before: float = entry["before"]
 
     def tuned(self, shape: str) -> tuple[float, bool]:
         """Best final loss over the shape's grid, and whether it lies at the grid's end."""
-        names = [name for name in self.mean if name.startswith(f"tuned/{shape}/")]
-        losses = [self.last(name) for name in names]
+        losses = self._all(f"tuned/{shape}/")
         best = int(np.argmin(losses))
-        return losses[best], best in (0, len(names) - 1)
+        return losses[best], best in (0, len(losses) - 1)
+
+    def _all(self, start: str) -> list[float]:
+        return [loss for name, loss in self.last.items() if name.startswith(start)]
 
     @property
     def ours(self) -> float:
         """One-cycle at the measured peak."""
-        return self.last("measured/one_cycle/max_lr")
+        return self.last["measured/one_cycle/max_lr"]
 
     @property
     def by_hand(self) -> float:
@@ -282,16 +263,13 @@ class Stored:
 
     def steps_to(self, target: float, shape: str) -> float:
         """Fraction of the budget the shortest whole run at the measured peak needs; inf if none."""
-        points = [(f, float(self._at(f"part/{shape}/{f}", f))) for f in FRACTIONS]
-        return self._first(target, [*points, (1.0, self.last(f"measured/{shape}/max_lr"))])
+        points = [(fraction, self.last[f"part/{shape}/{fraction}"]) for fraction in FRACTIONS]
+        return self._first(target, [*points, (1.0, self.last[f"measured/{shape}/max_lr"])])
 
     def best_steps_to(self, target: float) -> float:
         """The same for one-cycle at the best of three peaks around its tuned one."""
-        points = []
-        for f in (*FRACTIONS, 1.0):
-            names = [name for name in self.mean if name.startswith(f"best/one_cycle/{f}/")]
-            points += [(f, min(self._at(name, f) for name in names))] if names else []
-        return self._first(target, points)
+        fractions = (*FRACTIONS, 1.0)
+        return self._first(target, [(f, min(self._all(f"best/one_cycle/{f}/"))) for f in fractions])
 
     def _first(self, target: float, points: list[tuple[float, float]]) -> float:
         """Where the loss first reaches `target`, linear in between the runs' lengths."""
@@ -302,10 +280,6 @@ class Stored:
                 return before[0] + share * (now[0] - before[0])
             before = now
         return float("inf")
-
-    def _at(self, name: str, fraction: float) -> float:
-        index = int(np.argmin(np.abs(self.stops - fraction * self.stops[-1])))
-        return float(self.mean[name][index])
 
 
 def show(budget: int) -> None:
@@ -339,7 +313,7 @@ def _show_tasks(stored: dict[str, Stored]) -> None:
             f"{one.by_hand / one.best:.3f}",
             one.champion,
             f"{one.lost:.3f}",
-            _range([one.ours / one.last(f"default/{shape}") for shape in THEIRS]),
+            _range([one.ours / one.last[f"default/{shape}"] for shape in THEIRS]),
         ]
         print(f"| {name} | {' | '.join(cells)} |")
     print()
@@ -373,7 +347,7 @@ def _show_claims(stored: list[Stored]) -> None:
     lost = [one.lost for one in stored]
     print(f"| improvement lost | mean {np.mean(lost):.3f}, median {np.median(lost):.3f} |")
     for shape in THEIRS:
-        logs = np.log([one.ours / one.last(f"default/{shape}") for one in stored])
+        logs = np.log([one.ours / one.last[f"default/{shape}"] for one in stored])
         rows = np.random.default_rng(0).integers(0, whole, (4000, whole))
         low, high = np.exp(np.percentile(logs[rows].mean(1), [2.5, 97.5]))
         mean = f"{np.exp(logs.mean()):.3f} ({low:.2f}–{high:.2f})"
@@ -385,10 +359,10 @@ def _show_shapes(stored: dict[str, Stored]) -> None:
     for shape in SHAPES:
         row = []
         for which in ("lr", "max_lr"):
-            ratios = [o.last(f"measured/{shape}/{which}") / o.best for o in stored.values()]
+            ratios = [o.last[f"measured/{shape}/{which}"] / o.best for o in stored.values()]
             row.append(f"{_mean(ratios):.3f} (worst {max(ratios):.2f})")
-        if shape in TUNED:
-            row.append(f"{_mean([o.tuned(shape)[0] / o.best for o in stored.values()]):.3f}")
+        tuned = [o.tuned(shape)[0] / o.best for o in stored.values() if shape in TUNED]
+        row.append(f"{_mean(tuned):.3f}" if tuned else "")
         print(f"| {shape} | {' | '.join(row)} |")
 
 

@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from batched import Lanes
 from finders import DEFAULT_LR
-from schedules import SHAPES, THEIRS, Plan, Shape, best_constant, rate_or_default
+from schedules import SHAPES, THEIRS, Plan, Shape, best_constant, play, rate_or_default
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, task
 
@@ -137,26 +136,26 @@ def losses_of(one: Task, rates: dict[str, list[float]], total: int) -> dict[str,
     middle = np.log10(best_constant(one))
     whole = Plan()
     for offset in CONSTANTS[total]:
-        whole.add("constant", SHAPES["constant"](total), [10 ** (middle + offset)] * len(SEEDS))
+        whole.add("constant", SHAPES["constant"], total, [10 ** (middle + offset)] * len(SEEDS))
     for offset in OFFSETS:
-        whole.add("peak", SHAPES["one_cycle"](total), _times(rates["max_lr"], 10**offset))
-    for name, build in VARIANTS.items():
+        whole.add("peak", SHAPES["one_cycle"], total, _times(rates["max_lr"], 10**offset))
+    for name, shape in VARIANTS.items():
         for factor in (1.0, 10**-0.5):
-            whole.add(f"variant {name}", build(total), _times(rates["max_lr"], factor))
+            whole.add(f"variant {name}", shape, total, _times(rates["max_lr"], factor))
     for name in ("one_cycle", "linear"):
-        whole.add(f"at lr {name}", SHAPES[name](total), rates["lr"])
+        whole.add(f"at lr {name}", SHAPES[name], total, rates["lr"])
     for name in THEIRS:
         usual = DEFAULT_LR[one.optimizer]
-        whole.add(f"default {name}", SHAPES[name](total), [usual] * len(SEEDS))
-    found = finals(one, whole, total)
+        whole.add(f"default {name}", SHAPES[name], total, [usual] * len(SEEDS))
+    found = _listed(one, whole)
     if total in PEAKS:
         half = Plan()
-        for name, build in HALVES.items():
-            half.add(f"half measured {name}", build(total // 2), rates["max_lr"])
+        for name, shape in HALVES.items():
+            half.add(f"half measured {name}", shape, total // 2, rates["max_lr"])
             for offset in PEAKS[total]:
                 same = [10 ** (middle + offset)] * len(SEEDS)
-                half.add(f"half {name}", build(total // 2), same)
-        found |= finals(one, half, total // 2)
+                half.add(f"half {name}", shape, total // 2, same)
+        found |= _listed(one, half)
     return found
 
 
@@ -164,19 +163,12 @@ def _times(rates: list[float], factor: float) -> list[float]:
     return [rate * factor for rate in rates]
 
 
-def finals(one: Task, plan: Plan, total: int) -> dict[str, Any]:
-    """Play a plan to its end."""
-    lanes = Lanes(one, SEEDS, len(plan.names))
-    before = lanes.validation()
-    streams = [one.indices(seed) for seed in SEEDS]
-    table = torch.tensor(plan.table(total), dtype=torch.float32)
-    for step in range(total):
-        lanes.step(np.stack([next(stream) for stream in streams]), table[step])
-    after = lanes.validation()
-    after = np.where(after < before, after, before).mean(0)
-    found: dict[str, Any] = {"before": float(before.mean())}
-    for name, loss in zip(plan.names, after, strict=True):
-        found.setdefault(name, []).append(float(f"{loss:.5g}"))
+def _listed(one: Task, plan: Plan) -> dict[str, Any]:
+    """A plan's losses, those of one name in a list."""
+    before, losses = play(one, plan, SEEDS)
+    found: dict[str, Any] = {"before": before}
+    for name, loss in zip(plan.names, losses, strict=True):
+        found.setdefault(name, []).append(loss)
     return found
 
 
