@@ -86,7 +86,7 @@ def borrowed(
             *[vars(config.scheduler) for config in trainer.lr_scheduler_configs],
             vars(trainer.precision_plugin),
             where=where,
-            skip=[trainer, *_step_hooks(trainer)],
+            skip=[trainer, getattr(trainer, "datamodule", None), *_step_hooks(trainer)],
         )
         returns.callback(random_state.restore)
         returns.callback(state.restore)

@@ -39,7 +39,10 @@ class SweepData:
         combined: Any = trainer.fit_loop._combined_loader
         self._originals = list(combined.flattened)
         self._states = [_state(loader) for loader in self._originals]
-        self._plain = Snapshot(*dataset_parts(self._originals))
+        self._plain = Snapshot(
+            data=[*dataset_parts(self._originals), getattr(trainer, "datamodule", None)],
+            skip=[trainer, trainer.lightning_module],
+        )
         self._copies = [private_loader(loader) for loader in self._originals]
         self._combined = copy(combined)
         self._combined.flattened = self._copies
@@ -90,12 +93,19 @@ class SweepData:
 
     @property
     def not_restored(self) -> tuple[str, ...]:
-        """One sentence for every stream that cannot be rewound."""
-        return tuple(
+        """One sentence for every stream that cannot be rewound, and one for data written to."""
+        streams = tuple(
             f"the training stream {type(thing).__name__} cannot be rewound: {self.drawn} batches "
             "were drawn from it, and training goes on after them"
             for loader in self._originals
             if (thing := _one_shot(loader)) is not None
+        )
+        changed = self._plain.num_changed_bulky
+        if not changed:
+            return streams
+        return *streams, (
+            f"reading the training data changed {changed} of its tensors or collections that are "
+            "too large to copy; they stay as the sweep left them"
         )
 
     @property

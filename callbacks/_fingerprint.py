@@ -46,7 +46,7 @@ def fingerprint_of(
         model = new_model(model_fn)
         optimizer = only_optimizer(model)
         data = data() if callable(data) else data
-        before = Snapshot(*dataset_parts(data))
+        before = Snapshot(data=dataset_parts(data))
         try:
             for part in _parts(model, optimizer, data, trainer_kwargs):
                 digest.update(part)

@@ -33,7 +33,7 @@ def measure(
     callbacks = [finder, *listed_callbacks(given)]
     kwargs = {**QUIET, "max_epochs": 1, **given, "callbacks": callbacks}
     # Opening the loaders draws from their generators, and from the global ones.
-    loaders, random_state = Snapshot(*dataset_parts(data)), RandomState()
+    loaders, random_state = Snapshot(data=dataset_parts(data)), RandomState()
     try:
         with quiet():
             trainer = namespace_of(model).Trainer(**kwargs)

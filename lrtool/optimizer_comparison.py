@@ -121,7 +121,7 @@ class _Lab:
     ) -> None:  # fmt: skip
         self._model_fn = model_fn
         self._data = data
-        self._start = None if callable(data) else Snapshot(*dataset_parts(data))
+        self._start = None if callable(data) else Snapshot(data=dataset_parts(data))
         self._max_steps = max_steps
         self._monitor = monitor
         self._kwargs = trainer_kwargs

@@ -10,15 +10,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FunctionType, MethodType, ModuleType
+from functools import partial
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from lrtool._check import one_of
+from lrtool.reach import cells, inside, is_bulky, is_data, is_followed
 from lrtool.weights import is_dense, is_expanded
 
 __all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
@@ -26,7 +27,7 @@ __all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
 Where: TypeAlias = Literal["cpu", "device"]
 # Below torch 2.3 there is only CUDA's, which later derives from this one.
 _SCALER: Any = getattr(torch.amp, "GradScaler", torch.cuda.amp.GradScaler)
-_CODE = (FunctionType, MethodType, ModuleType)
+_FUNCTIONS = (FunctionType, MethodType, partial)
 _LEAVES = (int, float, complex, str, bytes, bool, type(None), type, torch.dtype, torch.device)
 
 
@@ -59,26 +60,35 @@ class RandomState:
 class Snapshot:
     """The values inside some objects at one moment.
 
-    Followed to any depth: modules, optimizers, gradient scalers (their whole `__dict__`:
-    parameters, buffers persistent or not, metric states, flags, attributes), dicts, lists, sets,
-    tuples. Copied: tensors, arrays, the states of random generators. Of any other object only
-    attributes that hold plain numbers, strings or tensors are kept, one level deep.
+    Followed to any depth: modules, optimizers, gradient scalers, the user's own objects (their
+    whole `__dict__`: parameters, buffers persistent or not, metric states, flags, attributes),
+    dicts, lists, sets, tuples, what functions carry along. Copied: tensors, arrays, the states of
+    random generators. Of a library's objects, and of those that live on their own (a thread, an
+    open file), only attributes that hold plain numbers, strings or tensors are kept, one level
+    deep. In data, whatever is bulky is passed over.
 
     Args:
         things: what to keep the values of.
         where: "cpu" copies tensors to host memory, "device" beside the originals.
         skip: objects to pass over when they are met on the way.
+        data: what is kept as data, as are the datasets that are met on the way.
 
-    >>> layer = nn.Linear(2, 2)
+    >>> layer = torch.nn.Linear(2, 2)
     >>> before = layer.weight.clone()
     >>> snapshot = Snapshot(layer)
-    >>> _ = nn.init.zeros_(layer.weight)
+    >>> _ = torch.nn.init.zeros_(layer.weight)
     >>> snapshot.restore()
     >>> bool((layer.weight == before).all())
     True
     """
 
-    def __init__(self, *things: object, where: Where = "cpu", skip: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        *things: object,
+        where: Where = "cpu",
+        skip: Iterable[object] = (),
+        data: Iterable[object] = (),
+    ) -> None:
         one_of("where", where, ("cpu", "device"))
         self._where = where
         self._seen: dict[int, object] = {id(thing): thing for thing in skip}
@@ -88,13 +98,22 @@ class Snapshot:
         self._sequences: list[tuple[Any, list[Any]]] = []
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._generators: list[tuple[Callable[[Any], object], Any]] = []
+        self._cells: list[tuple[CellType, Any]] = []
+        self._data = list(data)
+        self._bulky: list[tuple[Any, int | None]] = []
         self._walk(things)
+        self._walk(self._data, as_data=True)
 
     @property
     def nbytes(self) -> int:
         """Bytes of dense tensors and arrays held."""
         tensors = sum(copy.nbytes for _, _, copy, _, _ in self._tensors if is_dense(copy))
         return tensors + sum(copy.nbytes for _, copy in self._arrays)
+
+    @property
+    def num_changed_bulky(self) -> int:
+        """How many of the bulky things in data, which are not given back, have changed since."""
+        return sum(_mark(thing) != mark for thing, mark in self._bulky)
 
     def restore(self) -> None:
         """Write every value back; can be called again."""
@@ -110,17 +129,26 @@ class Snapshot:
             _restore_tensor(*kept)
         for array, saved_array in self._arrays:
             array[...] = saved_array
+        for cell, contents in self._cells:
+            if cell.cell_contents is not contents:
+                cell.cell_contents = contents
         for set_state, state in self._generators:
             set_state(state)
 
-    def _walk(self, things: tuple[object, ...]) -> None:
+    def _walk(self, things: Iterable[object], as_data: bool = False) -> None:
         stack = list(things)
         while stack:
             thing = stack.pop()
             if isinstance(thing, _LEAVES) or id(thing) in self._seen:
                 continue
+            if not as_data and is_data(thing):
+                self._data.append(thing)
+                continue
             self._seen[id(thing)] = thing
-            stack.extend(self._keep(thing))
+            if as_data and is_bulky(thing):
+                self._bulky.append((thing, _mark(thing)))
+            else:
+                stack.extend(self._keep(thing))
 
     def _keep(self, thing: Any) -> list[Any]:
         """Record `thing`'s own value; return what to look at next."""
@@ -138,11 +166,14 @@ class Snapshot:
             if thing.flags.writeable:  # nobody writes to the others, such as a mapped file's
                 self._arrays.append((thing, thing.copy()))
             return []
-        if isinstance(thing, nn.Module | Optimizer) or _is_scaler(thing):
-            return [vars(thing)]
         if (generator := _generator(thing)) is not None:
             self._generators.append(generator)
             return []
+        if isinstance(thing, _FUNCTIONS):
+            self._cells.extend(cells(thing))
+            return inside(thing)
+        if _is_scaler(thing) or is_followed(thing):
+            return [vars(thing)]
         return self._keep_attributes(thing)
 
     def _keep_tensor(self, tensor: Tensor) -> list[Any]:
@@ -156,7 +187,7 @@ class Snapshot:
 
     def _keep_attributes(self, thing: Any) -> list[Any]:
         attributes = getattr(thing, "__dict__", None)
-        if not isinstance(attributes, dict) or isinstance(thing, _CODE):
+        if not isinstance(attributes, dict) or isinstance(thing, ModuleType):
             return []
         plain = {name: value for name, value in attributes.items() if isinstance(value, _LEAVES)}
         if plain:
@@ -174,10 +205,10 @@ def preserved(*things: object, where: Where = "cpu") -> Iterator[Snapshot]:
         things: modules, optimizers, containers of them: see `Snapshot`.
         where: where copies of tensors live, "cpu" or "device".
 
-    >>> layer = nn.Linear(2, 2)
+    >>> layer = torch.nn.Linear(2, 2)
     >>> before = layer.weight.clone()
     >>> with preserved(layer):
-    ...     _ = nn.init.normal_(layer.weight)
+    ...     _ = torch.nn.init.normal_(layer.weight)
     >>> bool((layer.weight == before).all())
     True
     """
@@ -260,6 +291,13 @@ def _generator(thing: object) -> tuple[Callable[[Any], object], Any] | None:
         bits = thing.bit_generator
         return (lambda state: setattr(bits, "state", state)), bits.state
     return None
+
+
+def _mark(thing: Any) -> int | None:
+    """What tells that `thing` has changed; None where nothing does."""
+    if isinstance(thing, Tensor):
+        return None if thing.is_inference() else thing._version
+    return None if isinstance(thing, np.ndarray) else len(thing)
 
 
 def _is_scaler(thing: object) -> bool:

@@ -3,11 +3,14 @@
 import copy
 import gc
 import os
+import queue
 import random
 import signal
+import threading
 import warnings
 import weakref
 from collections import OrderedDict, defaultdict, deque
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 from torchmetrics import Accuracy, MeanMetric
 
 from lrtool.errors import ArgumentError
@@ -59,10 +63,29 @@ class Meter:
     def __init__(self) -> None:
         self.sum, self.count = 0.0, 0
         self.values = torch.zeros(2)
+        self.seen: list[float] = []
+        self.last: tuple[float, int] | None = None
+        self.shadow = {"weights": [torch.zeros(2)]}
+        self.noise = [Noise(), Noise()]
 
     def add(self, value: float) -> None:
         self.sum, self.count = self.sum + value, self.count + 1
         self.values += value
+        self.seen.append(value)
+        self.last = (value, self.count)
+        self.shadow["weights"][0] += value
+        self.noise[1].draw()
+        self.made_late = True
+
+
+class Noise:
+    """Draws from a generator of its own."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(2)
+
+    def draw(self) -> float:
+        return float(self.rng.normal())
 
 
 def value_of(module: Everything) -> dict[str, Any]:
@@ -83,7 +106,8 @@ def value_of(module: Everything) -> dict[str, Any]:
                 list(module.old_rng.get_state())[1],
                 module.python_rng.getstate(),
             ),
-            "meter": (module.meter.sum, module.meter.count, module.meter.values),
+            "meter": {k: v for k, v in vars(module.meter).items() if k != "noise"},
+            "noise": [one.rng.bit_generator.state for one in module.meter.noise],
             "names": sorted(vars(module)),
         }
     )
@@ -355,3 +379,88 @@ def test_B17_memory_is_one_copy_and_freed_without_the_collector() -> None:
 def test_where_is_checked() -> None:
     with pytest.raises(ArgumentError, match="got 'disk'"):
         Snapshot(where="disk")  # type: ignore[arg-type]
+
+
+def test_functions_bring_their_variables_along() -> None:
+    def counter(start: list[int] = []) -> Any:  # noqa: B006  # the shared default is the point
+        count = 0
+
+        def add() -> tuple[int, int]:
+            nonlocal count
+            count += 1
+            start.append(count)
+            return count, len(start)
+
+        return add
+
+    class Owner:
+        def __init__(self) -> None:
+            self.calls: list[int] = []
+
+        def call(self, times: int) -> int:
+            self.calls.extend(range(times))
+            return len(self.calls)
+
+    closure, method, part = counter(), Owner().call, partial(Owner().call, 2)
+    snapshot = Snapshot({"closure": closure, "method": method, "partial": part})
+    for _ in range(2):
+        assert (closure(), method(3), part()) == ((1, 1), 3, 2)
+        snapshot.restore()
+
+
+class Rows(Dataset[Tensor]):
+    """Small state beside bulky data."""
+
+    def __init__(self) -> None:
+        self.rows = torch.zeros(2**19)
+        self.table = np.zeros(2**18)
+        self.paths = ["path"] * 2000
+        self.visits = torch.zeros(4)
+        self.transforms = [Noise()]
+        self.cache: dict[int, Tensor] = {}
+
+    def __getitem__(self, index: int) -> Tensor:
+        self.visits[index] += 1
+        self.cache[index] = self.rows[index]
+        return self.rows[index] + self.transforms[0].draw()
+
+
+@pytest.mark.parametrize("how", ["as data", "met on the way"])
+def test_of_data_the_small_is_kept_and_the_bulky_neither_copied_nor_walked(how: str) -> None:
+    rows = Rows()
+    snapshot = Snapshot(data=[rows]) if how == "as data" else Snapshot({"train": rows})
+    assert snapshot.nbytes == rows.visits.nbytes
+    first = rows[1]
+    snapshot.restore()
+    assert (rows.visits.tolist(), rows.cache) == ([0.0] * 4, {})
+    assert torch.equal(rows[1], first)
+    assert snapshot.num_changed_bulky == 0
+    rows.rows[0] = 1.0
+    rows.paths.append("another")
+    assert snapshot.num_changed_bulky == 2
+
+
+def test_what_a_model_holds_too_is_copied_though_data_has_it() -> None:
+    rows, model = Rows(), nn.Linear(1, 1)
+    model.register_buffer("memory", rows.rows)
+    for snapshot in (Snapshot(rows, model), Snapshot(model, data=[rows])):
+        rows.rows.fill_(3.0)
+        snapshot.restore()
+        assert float(rows.rows.sum()) == 0.0
+
+
+def test_objects_that_live_on_their_own_keep_what_they_hold() -> None:
+    """To take back a worker's queue or an open file's bookkeeping would break them."""
+
+    class Worker:
+        def __init__(self) -> None:
+            self.lock, self.done, self.count = threading.Lock(), ["first"], 0
+
+    worker = Worker()
+    jobs: queue.Queue[int] = queue.Queue()
+    snapshot = Snapshot({"worker": worker, "jobs": jobs})
+    worker.done.append("second")
+    worker.count = 1
+    jobs.put(1)
+    snapshot.restore()
+    assert (worker.done, worker.count, jobs.qsize()) == (["first", "second"], 0, 1)

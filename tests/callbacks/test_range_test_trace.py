@@ -9,10 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 from torch.optim import SGD
+from torch.utils.data import DataLoader, Dataset
 
-from lrtool.callbacks import LRRangeTest
+from lrtool.callbacks import LRRangeTest, _borrow_data
+from lrtool.snapshot import Snapshot
 from support.tiny import tiny_loader, tiny_trainer
-from support.trace import LOADERS, NAMESPACES, WORKER_LOADERS, differences, make_model, record
+from support.trace import (
+    LOADERS,
+    NAMESPACES,
+    WORKER_LOADERS,
+    Jitter,
+    differences,
+    make_model,
+    record,
+    seed_all,
+)
 
 
 @pytest.fixture(params=NAMESPACES)
@@ -134,6 +145,120 @@ def test_B13_B14_no_trace_whatever_the_setup(setup: str, namespace: str, tmp_pat
     assert swept.result is not None
     assert swept.result.num_steps >= 20
     assert differences(plain, found) == []
+
+
+class Averages:
+    """Averaged weights kept by a plain object, not by a module: a list, a dict, a tuple."""
+
+    def __init__(self) -> None:
+        self.weights: list[Tensor] = []
+        self.counts = {"updates": 0}
+        self.last: tuple[float, ...] = ()
+
+    def update(self, model: Any, batch_idx: int) -> None:
+        now = [parameter.detach() for parameter in model.net.parameters()]
+        self.weights = self.weights or [one.clone() for one in now]
+        for mean, new in zip(self.weights, now, strict=True):
+            mean.lerp_(new, 0.1)
+        self.counts["updates"] += 1
+        self.last = (float(self.weights[0].sum()), batch_idx)
+
+
+def test_B13_a_helper_of_the_models_own_comes_back(tmp_path: Path) -> None:
+    def run(finder: LRRangeTest | None) -> dict[str, Any]:
+        model = make_model(import_module(NAMESPACES[0]))
+        model.averages = helper = Averages()
+        helper.update(model, 0)
+        model.on_train_batch_end = lambda output, batch, batch_idx: helper.update(model, batch_idx)
+        seed_all(1)
+        callbacks = [finder] if finder else []
+        tiny_trainer(callbacks=callbacks).fit(model, tiny_loader(shuffle=True))
+        return vars(helper)
+
+    plain, swept = run(None), run(finder())
+    assert plain["counts"] == {"updates": 17}
+    assert differences(plain, swept) == []
+
+
+def test_B16_a_datamodule_whose_hooks_draw_and_count_comes_back() -> None:
+    lightning: Any = import_module(NAMESPACES[0])
+
+    class Augmented(lightning.LightningDataModule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.jitter = Jitter()
+
+        def train_dataloader(self) -> Any:
+            return tiny_loader(shuffle=True)
+
+        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+            return [self.jitter(batch[0]), batch[1]]
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"calls": len(self.jitter.calls), "rng": self.jitter.rng.bit_generator.state}
+
+    def run(finder: LRRangeTest | None) -> dict[str, Any]:
+        model, data = make_model(lightning), Augmented()
+        seed_all(1)
+        tiny_trainer(callbacks=[finder] if finder else []).fit(model, datamodule=data)
+        return {"data": data.state_dict(), "weights": dict(model.state_dict())}
+
+    plain, swept = run(None), run(finder())
+    assert plain["data"]["calls"] == 16
+    assert differences(plain, swept) == []
+
+
+def test_B17_a_dataset_in_memory_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    class InMemory(Dataset[tuple[Tensor, Tensor]]):
+        def __init__(self) -> None:
+            self.x, self.y = torch.zeros(2**17, 4), torch.zeros(2**17, 1)
+            self.served = 0
+
+        def __len__(self) -> int:
+            return 64
+
+        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+            self.served += 1
+            return self.x[index] + self.served, self.y[index]
+
+    copied: list[int] = []
+
+    class Watched(Snapshot):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            copied.append(self.nbytes)
+
+    monkeypatch.setattr(_borrow_data, "Snapshot", Watched)
+    data, test = InMemory(), finder(then="stop")
+    data.y = data.y[:64].clone()  # this one is small enough to be given back
+    tiny_trainer(callbacks=[test]).fit(
+        make_model(import_module(NAMESPACES[0])), DataLoader(data, 8)
+    )
+    assert copied == [data.y.nbytes]
+    assert data.served == 0
+    assert test.result is not None
+    assert test.result.not_restored == ()
+
+
+def test_B4_data_too_large_to_copy_that_is_written_to_is_said() -> None:
+    class Visited(Dataset[tuple[Tensor, Tensor]]):
+        def __init__(self) -> None:
+            self.visits = torch.zeros(2**19)
+
+        def __len__(self) -> int:
+            return 64
+
+        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+            self.visits[index] += 1
+            return torch.ones(4), torch.ones(1)
+
+    test = finder(then="stop")
+    model = make_model(import_module(NAMESPACES[0]))
+    with pytest.warns(UserWarning, match="too large to copy"):
+        tiny_trainer(callbacks=[test]).fit(model, DataLoader(Visited(), 8))
+    assert test.result is not None
+    (sentence,) = test.result.not_restored
+    assert "changed 1 of its tensors" in sentence
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,45 @@ class Drawing(Dataset[tuple[Tensor, Tensor]]):
         return self.x[index] + float(self.rng.normal()) + self.served, self.y[index]
 
 
+class Jitter:
+    """A transform, or a collate function's helper, that draws and counts by itself."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(4)
+        self.calls: list[int] = []
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls.append(1)
+        return x + float(self.rng.normal()) + 0.01 * len(self.calls)
+
+
+class Transformed(Dataset[tuple[Tensor, Tensor]]):
+    """What moves is not in the dataset but in the transforms that it holds."""
+
+    def __init__(self) -> None:
+        self.x, self.y = rows()
+        self.transforms = {"train": [Jitter(), Jitter()]}
+
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x = self.x[index]
+        for transform in self.transforms["train"]:
+            x = transform(x)
+        return x, self.y[index]
+
+
+def jittered_batches() -> Callable[[Sequence[tuple[Tensor, Tensor]]], list[Tensor]]:
+    """A collate function of which the state is in a variable around it."""
+    jitter = Jitter()
+
+    def collate(items: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+        return [jitter(torch.stack([x for x, _ in items])), torch.stack([y for _, y in items])]
+
+    return collate
+
+
 class Stream(IterableDataset[tuple[Tensor, Tensor]]):
     """Iterable again and again, in an order that the global generator decides."""
 
@@ -242,6 +281,10 @@ LOADERS: dict[str, Callable[[], Any]] = {
     ),
     "sampler that cannot be copied": lambda: DataLoader(table(), batch_sampler=Uncopyable()),
     "dataset that draws and counts": lambda: DataLoader(Drawing(), BATCH, shuffle=True),
+    "transforms that draw and count": lambda: DataLoader(Transformed(), BATCH, shuffle=True),
+    "collate function that draws": lambda: DataLoader(
+        table(), BATCH, collate_fn=jittered_batches()
+    ),
     "iterable dataset": lambda: DataLoader(Stream(), BATCH),
     "iterable dataset with a position": lambda: DataLoader(CountingStream(), BATCH),
     "stateful loader": StatefulLoader,
