@@ -15,7 +15,7 @@ from lrtool import optimizers, param_groups, range_test
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.families import Family
 from lrtool.family_range_test import range_family
-from support.tiny import Batch, TinyModel, tiny_data, tiny_loader
+from support.tiny import Batch, TinyModel, Untouched, tiny_data, tiny_loader
 
 STEPS: dict[str, Any] = {"min_lr": 1e-4, "max_lr": 1.0, "num_steps": 20, "early_stop": None}
 
@@ -98,10 +98,6 @@ def test_an_optimizer_without_the_setting_is_refused_by_name() -> None:
 def test_optimizers_without_a_rate_to_sweep_are_refused_by_name_before_the_first_step(
     given: Any,
 ) -> None:
-    class Untouched(TinyModel):
-        def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-            raise AssertionError("stepped")
-
     with pytest.raises(UnsupportedError, match=r"nothing about (prodigy|rprop|lbfgs)"):
         range_test(Untouched(), tiny_loader(), optimizer=given)
 

@@ -23,7 +23,7 @@ from lrtool.callbacks._announce import announce
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._rebase import check_schedulers, rebase
 from lrtool.errors import UnsupportedError
-from support.tiny import Rates, TinyModel, tiny_loader, tiny_trainer
+from support.tiny import Rates, TinyModel, Untouched, silent_trainer, tiny_loader, tiny_trainer
 from support.trace import NAMESPACES, memory_logger
 
 PICK = Suggestion(0.0123, 0.0045, 0.0678, (0.01, 0.02), "fixed", Status.CLEAR, "for the test")
@@ -270,10 +270,6 @@ class Overriding(lr_scheduler.StepLR):
 def test_A23_A24_a_scheduler_that_cannot_be_moved_is_refused_before_the_first_step(
     make: Any,
 ) -> None:
-    class Untouched(TinyModel):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-            raise AssertionError("a step was taken")
-
     with pytest.raises(UnsupportedError, match=r"apply=False"):
         tiny_trainer(callbacks=[finder()]).fit(Untouched(scheduled(make)), tiny_loader())
     rates_of(scheduled(make), finder(apply=False), epochs=1)
@@ -354,15 +350,7 @@ def test_G4_hparams_loggers_and_checkpoints_show_the_applied_rate(
             return SGD(self.parameters(), lr=self.hparams["lr"])
 
     logger, model = memory_logger(lightning), Model()
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=logger,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=[finder()],
-    )
+    trainer = silent_trainer(lightning, max_epochs=1, logger=logger, callbacks=[finder()])
     trainer.fit(model, tiny_loader())
     assert model.lr == model.hparams["lr"] == PICK.lr
     logged = [row[1] for row in logger.rows if row[0] == "hparams"]

@@ -17,7 +17,7 @@ import lrtool.callbacks._borrow as borrow
 from lrtool import StopReason
 from lrtool.callbacks import LRRangeTest
 from lrtool.snapshot import Snapshot
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, silent_trainer, tiny_loader, tiny_trainer
 from support.trace import (
     LOADERS,
     NAMESPACES,
@@ -74,17 +74,9 @@ def build(
 ) -> tuple[Any, Any, Any, Any]:
     model = make_model(lightning, on_step=on_step)
     watch, logger = spy(lightning), memory_logger(lightning)
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=2,
-        logger=logger,
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=[*([finder] if finder else []), watch],
-        **options,
+    callbacks = [*([finder] if finder else []), watch]
+    trainer = silent_trainer(
+        lightning, max_epochs=2, logger=logger, log_every_n_steps=1, callbacks=callbacks, **options
     )
     return trainer, model, watch, logger
 

@@ -21,7 +21,7 @@ from lrtool import Status, Suggestion
 from lrtool.callbacks import LRRangeTest
 from lrtool.callbacks._range_test_context import lost_between_ranks
 from lrtool.errors import LRToolError
-from support.tiny import TinyModel, tiny_data, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, silent_trainer, tiny_data, tiny_loader, tiny_trainer
 from support.trace import (
     LOADERS,
     NAMESPACES,
@@ -47,15 +47,7 @@ def finder(**options: Any) -> LRRangeTest:
 
 
 def quiet_trainer(lightning: ModuleType, *callbacks: Any, **options: Any) -> Any:
-    defaults = {
-        "accelerator": "cpu",
-        "devices": 1,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    return lightning.Trainer(callbacks=list(callbacks), **{**defaults, **options})
+    return silent_trainer(lightning, callbacks=list(callbacks), **options)
 
 
 # --- resume ---------------------------------------------------------------------------------------

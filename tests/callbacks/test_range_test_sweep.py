@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrtool import LossCurve, StopReason
 from lrtool.callbacks import LRRangeTest
 from lrtool.errors import ArgumentError, UnsupportedError
-from support.tiny import TinyModel, tiny_data, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, Untouched, silent_trainer, tiny_data, tiny_loader, tiny_trainer
 from support.trace import NAMESPACES, OneShot, differences, make_model
 
 
@@ -650,15 +650,8 @@ def test_A24_every_argument_is_checked_when_it_is_given(
 
 
 def test_A24_a_model_without_shapes_is_refused_before_the_first_step() -> None:
-    class Lazy(TinyModel):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lazy = nn.LazyLinear(3)
-
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-            raise AssertionError("a step was taken")
-
-    model = Lazy()
+    model = Untouched()
+    model.lazy = nn.LazyLinear(3)
     with pytest.raises(UnsupportedError, match=r"lazy\.weight"):
         sweep(model)
 
@@ -683,15 +676,7 @@ def test_the_module_hooks_that_a_step_may_need_run_in_the_sweep(namespace: str) 
         assert model.epoch_sum is not None  # set by on_train_epoch_start
 
     finder = exact(3)
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[finder],
-    )
+    trainer = silent_trainer(lightning, max_epochs=1, callbacks=[finder])
     trainer.fit(make_model(lightning, on_step=note), tiny_loader())
     assert len(seen) == 3 + 8
 

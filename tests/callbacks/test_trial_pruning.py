@@ -11,7 +11,7 @@ from lrtool.callbacks import TrialPruning
 from lrtool.callbacks._lightning import lightning_modules
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.search.storage import open_storage
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, silent_trainer, tiny_loader, tiny_trainer
 
 
 class Never(optuna.pruners.BasePruner):
@@ -106,11 +106,7 @@ def test_F1_at_home_in_every_lightning(module: Any) -> None:
             return torch.optim.SGD(self.parameters(), lr=0.01)
 
     study = study_of(After(1))
-    trainer = module.Trainer(
-        accelerator="cpu", devices=1, max_epochs=3, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[TrialPruning(study.ask())],
-    )  # fmt: skip
+    trainer = silent_trainer(module, max_epochs=3, callbacks=[TrialPruning(study.ask())])
     with pytest.raises(optuna.TrialPruned):
         trainer.fit(Model(), tiny_loader(), tiny_loader(16))
     assert reports(study) == [8]

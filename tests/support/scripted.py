@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from support.tiny import silent_trainer
+
 NAMESPACES = ("pytorch_lightning", "lightning.pytorch")
 
 
@@ -118,14 +120,5 @@ def stream() -> DataLoader[Any]:
 def trainer_of(
     callbacks: Iterable[Any], namespace: str = "pytorch_lightning", **options: Any
 ) -> Any:
-    defaults: dict[str, Any] = {
-        "accelerator": "cpu",
-        "devices": 1,
-        "max_epochs": 20,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    make: Any = import_module(namespace).Trainer
-    return make(callbacks=list(callbacks), **{**defaults, **options})
+    lightning = import_module(namespace)
+    return silent_trainer(lightning, callbacks=list(callbacks), **{"max_epochs": 20, **options})

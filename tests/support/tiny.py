@@ -1,5 +1,6 @@
 """A model and data small enough to train in milliseconds, and a Trainer that leaves no files."""
 
+from types import ModuleType
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -50,17 +51,31 @@ def tiny_loader(rows: int = 64, batch_size: int = 8, **options: Any) -> DataLoad
     return DataLoader(cast(Dataset[Batch], tiny_data(rows)), batch_size=batch_size, **options)
 
 
+SILENT: dict[str, Any] = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+"""Options of a Trainer that prints nothing and writes nothing."""
+
+
+def silent_trainer(lightning: ModuleType, **options: Any) -> Any:
+    """The Trainer of either Lightning."""
+    return lightning.Trainer(**{**SILENT, **options})
+
+
 def tiny_trainer(**options: Any) -> pl.Trainer:
-    defaults: dict[str, Any] = {
-        "accelerator": "cpu",
-        "devices": 1,
-        "max_epochs": 2,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    return pl.Trainer(**{**defaults, **options})
+    return pl.Trainer(**{**SILENT, "max_epochs": 2, **options})
+
+
+class Untouched(TinyModel):
+    """What is to be refused before the first step."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        raise AssertionError("a step was taken")
 
 
 class Rates(pl.Callback):
