@@ -21,9 +21,12 @@ from lrtool.callbacks._mute import (
     muted_profiler,
     muted_scheduler,
 )
+from lrtool.errors import UnsupportedError
 from lrtool.snapshot import RandomState, Snapshot, Where, uninterrupted
 
 __all__ = ["Loan", "borrowed"]
+
+_ABSENT: Any = object()
 
 
 class Loan:
@@ -93,14 +96,16 @@ def borrowed(
         data = SweepData(trainer)
         returns.callback(data.close)
         for owner, name, substitute in _substitutes(trainer):
-            returns.callback(setattr, owner, name, getattr(owner, name))
+            returns.callback(_put_back, owner, name, vars(owner).get(name, _ABSENT))
             setattr(owner, name, substitute)
         validation = ValidationLoss(trainer, val_batches, monitor, mode) if val_batches else None
         step = SweepStep(trainer, data, optimizer, validation)
         returns.callback(step.close)
         hooks = ["on_train_epoch_start"] if started else ["on_train_start", "on_train_epoch_start"]
         loan = Loan(trainer, data, step, state, hooks)
+        groups = len(trainer.optimizers[optimizer].param_groups)
         loan.open()
+        _refuse_new_groups(len(trainer.optimizers[optimizer].param_groups) - groups)
         yield loan
     finally:
         with uninterrupted():
@@ -129,7 +134,24 @@ def _substitutes(trainer: Trainer) -> Iterator[tuple[Any, str, Any]]:
     yield trainer, "profiler", idle
     yield trainer, "should_stop", False
     yield trainer, "accumulate_grad_batches", _accumulation(trainer)
+    yield trainer, "save_checkpoint", lambda *_, **__: None  # a training_step may call it
     yield trainer.strategy, "lr_scheduler_configs", _muted_configs(trainer)
+
+
+def _put_back(owner: Any, name: str, old: Any) -> None:
+    if old is _ABSENT:  # it was the class's
+        delattr(owner, name)
+    else:
+        setattr(owner, name, old)
+
+
+def _refuse_new_groups(count: int) -> None:
+    if count:
+        raise UnsupportedError(
+            "a range test needs every parameter group from the start, got "
+            f"{count} more from on_train_start or on_train_epoch_start; make them in "
+            "configure_optimizers, or sweep after that epoch, by at_epochs="
+        )
 
 
 def _step_hooks(trainer: Trainer) -> list[object]:

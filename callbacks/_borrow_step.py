@@ -69,7 +69,8 @@ class SweepStep:
         self._iterator = iter(data)
         self._takes_iterator = type(trainer.fit_loop._data_fetcher).__name__ == _ITERATOR_FETCHER
         self.called_back = False
-        self._may_skip = getattr(trainer.precision_plugin, "scaler", None) is not None
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        self._may_skip = scaled or overrides(trainer, "optimizer_step")
         self._backward = _BackwardLoss(trainer)
         if not self._automatic:
             trainer.callbacks.append(self._backward)  # type: ignore[attr-defined]
@@ -86,8 +87,8 @@ class SweepStep:
     def __call__(self, lr: float, ratio: Sequence[float]) -> float:
         """Step once and return the loss the step started from: the mean over its batches and ranks.
 
-        A batch whose `training_step` returned None, or whose step the gradient scaler skipped, is
-        followed by another at the same rate.
+        A batch whose `training_step` returned None, or whose step was skipped, by the gradient
+        scaler or by the module's own `optimizer_step`, is followed by another at the same rate.
 
         Args:
             lr: the largest group's rate for this step.
