@@ -273,6 +273,19 @@ def test_tensors_that_are_not_one_piece_of_memory_come_back(where: Any) -> None:
     assert snapshot.nbytes == 0
 
 
+@pytest.mark.parametrize("other", [torch.ones(6), torch.zeros(6), torch.ones(2)], ids=str)
+def test_a_tensor_given_other_data_points_to_its_own_again(other: Tensor) -> None:
+    """Of the same shape elsewhere, or of another; or the same memory seen in another shape."""
+    tensor = torch.arange(6.0)
+    place = tensor.data_ptr()
+    snapshot = Snapshot([tensor])
+    for data in (other, tensor.detach().view(2, 3)):
+        tensor.data = data
+        snapshot.restore()
+        assert tensor.tolist() == list(range(6))
+        assert tensor.data_ptr() == place
+
+
 def test_a_module_with_an_expanded_buffer_comes_back() -> None:
     """torch refuses to write to a tensor of which several elements share one place."""
     module = nn.BatchNorm1d(2)

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_optimizer
 import torch
@@ -135,6 +136,22 @@ def test_T3_a_moving_beta1_does_not_change_the_steps_of_a_constant_gradient(name
         path = {k: write(0.9 - 0.03 * k) for k in range(8)} if moves else {}
         moved.append(updates(optimizer, bias, 20, at=path))
     assert moved[1] == pytest.approx(moved[0], rel=1e-4)
+
+
+def test_T3_adabounds_bounds_do_not_move_with_beta1() -> None:
+    """A bound that cuts is a rate by itself, which no bias correction is part of."""
+    parameter = nn.Parameter(torch.zeros(4, dtype=torch.float64))
+    final, path = 1e-3, [0.9 - 0.03 * k for k in range(12)]
+    optimizer = pytorch_optimizer.AdaBound([parameter], lr=0.1, final_lr=final, gamma=1.0)
+
+    def write(value: float) -> Callable[[], None]:
+        return lambda: param_groups.set_value(optimizer, "momentum", value)
+
+    moved = updates(optimizer, parameter, 12, at={k: write(beta) for k, beta in enumerate(path)})
+    mean = [1 - float(np.prod(path[: k + 1])) for k in range(12)]  # of gradients of one
+    upper = [final * (1 + 1 / (k + 1)) for k in range(12)]
+    assert moved == pytest.approx([a * b for a, b in zip(upper, mean, strict=True)], rel=1e-9)
+    assert optimizer.param_groups[0]["final_lr"] == final
 
 
 def test_T3_beta1_guard_leaves_weight_decay_alone() -> None:
