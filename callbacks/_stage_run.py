@@ -18,13 +18,13 @@ from lrtool.errors import UnsupportedError
 from lrtool.fine_tuning import (
     Rates,
     Stage,
-    StageRecord,
     layer_shares,
     range_test_steps,
     stage_rates,
     start_epochs,
 )
 from lrtool.schedules import Horizon, Schedule, constant, join, resolve
+from lrtool.stage_record import StageRecord
 
 __all__ = ["StageRun"]
 

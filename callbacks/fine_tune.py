@@ -12,9 +12,10 @@ from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.callbacks._stage_run import StageRun
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.errors import UnsupportedError
-from lrtool.fine_tuning import Stage, StageRecord, layer_shares, records_table, standard_stages
+from lrtool.fine_tuning import Stage, layer_shares, standard_stages
 from lrtool.result import RangeTestResult
 from lrtool.schedules import Schedule
+from lrtool.stage_record import StageRecord, records_table
 
 __all__ = ["FineTuneRecipe"]
 

@@ -12,15 +12,14 @@ from lrtool.curve import LossCurve
 from lrtool.errors import ArgumentError
 from lrtool.fine_tuning import (
     Stage,
-    StageRecord,
     layer_shares,
     range_test_steps,
-    records_table,
     stage_rates,
     standard_stages,
     start_epochs,
 )
 from lrtool.result import RangeTestResult
+from lrtool.stage_record import StageRecord, records_table
 from lrtool.suggest import Suggestion
 from lrtool.types import Status
 

@@ -16,7 +16,8 @@ from lrtool import optimizers, param_groups, schedules
 from lrtool.callbacks import FineTuneRecipe, LRRangeTest, OneCycleScheduler
 from lrtool.callbacks.schedule import active_schedule
 from lrtool.errors import ArgumentError, UnsupportedError
-from lrtool.fine_tuning import Stage, StageRecord
+from lrtool.fine_tuning import Stage
+from lrtool.stage_record import StageRecord
 from support.steps import identical
 from support.tiny import Batch, tiny_trainer
 
