@@ -229,19 +229,22 @@ def test_A10_always_none_ends_as_nonfinite() -> None:
 # --- what a step is ---------------------------------------------------------------------------
 
 
+RATES: list[float] = []  # not in reach of the model: what a sweep leaves there is taken back
+
+
 def test_A11_the_loss_is_the_mean_of_the_micro_batches_and_the_rate_moves_per_step() -> None:
     losses = np.random.default_rng(0).random(400)
-    rates: list[float] = []
+    RATES.clear()
 
     def script(k: int) -> float:
-        rates.append(model.trainer.optimizers[0].param_groups[0]["lr"])
+        RATES.append(model.trainer.optimizers[0].param_groups[0]["lr"])
         return float(losses[k])
 
     model = scripted(script)
     finder = sweep(model, finder=exact(10), accumulate_grad_batches=4)
     expected = losses[:40].reshape(10, 4).mean(1)
     np.testing.assert_allclose(curve_of(finder).loss, expected, rtol=1e-6)
-    assert np.array(rates[:40]).reshape(10, 4).tolist() == [
+    assert np.array(RATES[:40]).reshape(10, 4).tolist() == [
         [lr] * 4 for lr in curve_of(finder).lr.tolist()
     ]
 
