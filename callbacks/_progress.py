@@ -43,7 +43,7 @@ class _TqdmBar(SweepBar):
 
     def end(self, curve: LossCurve) -> None:
         self._bar.total = self._bar.n
-        self._bar.set_postfix_str(_ending(curve))
+        self._bar.set_postfix_str(curve.ending)
 
     def close(self) -> None:
         self._bar.close()
@@ -62,7 +62,7 @@ class _RichBar(SweepBar):
         self._progress.update(self._task, advance=1, total=total, description=text)
 
     def end(self, curve: LossCurve) -> None:
-        self._progress.console.print(f"{_TITLE}: {_ending(curve)}")
+        self._progress.console.print(f"{_TITLE}: {curve.ending}")
 
     def close(self) -> None:
         # Hidden, not removed: the Trainer's bars are found by their place in the list of tasks.
@@ -95,7 +95,3 @@ def _make(trainer: Trainer) -> SweepBar:
     if hasattr(callback, "_init_progress"):
         return _RichBar(trainer, callback)
     return _TqdmBar(trainer)
-
-
-def _ending(curve: LossCurve) -> str:
-    return f"{curve.stop_reason.value}: {curve.message}" if curve.message else curve.stop_reason

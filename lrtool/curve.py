@@ -86,6 +86,12 @@ class LossCurve:
                 out[here] = smooth(self.lr[here], _without_explosion(self.loss[here]))
         return out
 
+    @property
+    def ending(self) -> str:
+        """Why the sweep ended: the stop reason, and the sentence where there is one."""
+        reason = self.stop_reason.value
+        return f"{reason}: {self.message}" if self.message else reason
+
     def __len__(self) -> int:
         return len(self.lr)
 

@@ -101,3 +101,11 @@ def test_files_are_utf8_text(tmp_path: Path) -> None:
     curve_with(12).to_csv(tmp_path / "c.csv")
     header = (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "pass,lr,loss,smoothed"
+
+
+def test_its_ending_is_the_reason_with_its_sentence() -> None:
+    one, lr = np.array([1.0]), np.array([0.1])
+    assert LossCurve(lr, one, StopReason.DIVERGED, message="it rose to 5").ending == (
+        "diverged: it rose to 5"
+    )
+    assert LossCurve(lr, one).ending == "completed"

@@ -7,20 +7,13 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lrtool._quiet import quiet
+from lrtool.callbacks import _fit
 from lrtool.demo.model import DigitsNet
 from lrtool.plotting import style
 
 __all__ = ["QUIET", "new_model", "start"]
 
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "devices": 1,
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "num_sanity_val_steps": 0,
-}
+QUIET: dict[str, Any] = {"accelerator": "cpu", **_fit.QUIET}
 """Options of a Trainer that prints nothing and writes nothing."""
 
 _SESSION = ExitStack()

@@ -54,7 +54,7 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
     notes = [*result.not_restored, *result.diagnosis]
     facts = [
         ("status", suggestion.status.value), ("method", suggestion.method),
-        ("steps", result.num_steps), ("stopped", _stop(result)), *result.context.items(),
+        ("steps", result.num_steps), ("stopped", result.curve.ending), *result.context.items(),
     ]  # fmt: skip
     html = (
         f"<p>{text(suggestion.reason)}</p>{_tiles(shown)}"
@@ -197,13 +197,6 @@ def _tiles(values: Mapping[str, str]) -> str:
         for name, value in values.items()
     )
     return f'<div class="tiles">{"".join(tiles)}</div>'
-
-
-def _stop(result: "RangeTestResult") -> str:
-    curve = result.curve
-    return (
-        f"{curve.stop_reason.value}: {curve.message}" if curve.message else curve.stop_reason.value
-    )
 
 
 def _trials(study: "Study") -> str:

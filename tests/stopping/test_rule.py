@@ -228,3 +228,12 @@ def test_state_is_plain_json_and_the_rule_pickles() -> None:
 def test_bad_arguments_are_refused_with_rule_and_value(arguments: Any, match: str) -> None:
     with pytest.raises(ArgumentError, match=match):
         StoppingRule(**arguments)
+
+
+def test_fractions_of_an_epoch_that_do_not_add_up_exactly_are_waited_for_all_the_same() -> None:
+    """0.7 - 0.4 is a little less than 0.3 to a computer."""
+    rule, state = StoppingRule(patience="0.3ep"), StoppingState()
+    state, _ = rule.update(state, 0.5, Moment(step=4, epoch=0.4))
+    for step, stops in ((5, False), (6, False), (7, True)):
+        state, decision = rule.update(state, 0.6, Moment(step=step, epoch=step / 10))
+        assert decision.stop is stops
