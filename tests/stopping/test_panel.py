@@ -48,3 +48,14 @@ def test_no_rule_and_an_unknown_way_to_decide_are_refused() -> None:
         Panel(())
     with pytest.raises(ArgumentError, match="stop_when must be one of all, any"):
         Panel((FALLS,), stop_when="most")  # type: ignore[arg-type]
+
+
+def test_a_metric_without_a_new_value_still_waits() -> None:
+    """Its patience runs out between its own checks, when another metric is checked."""
+    panel = Panel((StoppingRule(patience="10step", name="rare"), StoppingRule(patience=99)), "any")
+    states, _ = panel.update(panel.start(), (1.0, 1.0), Moment(step=1))
+    states, decision = panel.update(states, (None, 0.9), Moment(step=10))
+    assert not decision.stop
+    states, decision = panel.update(states, (None, 0.8), Moment(step=11))
+    assert decision.stop
+    assert decision.message.startswith("rare did not improve for 10 steps")
