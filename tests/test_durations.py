@@ -26,6 +26,16 @@ def test_parses_and_converts(text: str | int, steps: int) -> None:
     assert duration.steps(total_steps=1000, steps_per_epoch=10, batches_per_step=2) == steps
 
 
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [("2.4step", 2), ("2.6step", 3), ("5batch", 1), ("7batch", 2), ("0.24ep", 2), ("0.26ep", 3),
+     ("0.024dur", 2), ("0.026dur", 3)],
+)  # fmt: skip
+def test_rounds_to_the_nearest_step(text: str, steps: int) -> None:
+    duration = Duration.parse(text)
+    assert duration.steps(total_steps=100, steps_per_epoch=10, batches_per_step=4) == steps
+
+
 @given(
     value=st.integers(0, 10**9) | st.floats(0, allow_infinity=False),
     unit=st.sampled_from(["step", "batch", "ep", "dur", "check", "cycle"]),

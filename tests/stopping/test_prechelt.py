@@ -100,3 +100,10 @@ def test_pq_asks_for_the_training_error() -> None:
 def test_bad_sizes_are_refused(build: object) -> None:
     with pytest.raises(ArgumentError):
         build()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("value", "stops"), [(1.5, False), (1.75, True)])
+def test_gl_stops_above_alpha_and_not_at_it(value: float, stops: bool) -> None:
+    rule = GeneralizationLoss(alpha=50)
+    memory = rule.absorb(rule.absorb((), 1.0, None), value, None)
+    assert (rule.exceeded(memory) is not None) is stops
