@@ -21,6 +21,7 @@ __all__ = [
     "context_of",
     "lost_between_ranks",
     "refuse_unswept",
+    "stays_in_workers",
     "tell",
     "warn_if_elsewhere",
 ]
@@ -121,6 +122,11 @@ def lost_between_ranks(trainer: Trainer) -> tuple[str, ...]:
     )
 
 
+def stays_in_workers(trainer: Trainer) -> bool:
+    """Whether `fit` runs in processes that end with it (ddp_spawn, ddp_fork, ddp_notebook)."""
+    return hasattr(getattr(trainer.strategy, "launcher", None), "_start_method")
+
+
 def tell(
     trainer: Trainer, result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()
 ) -> None:
@@ -138,6 +144,11 @@ def tell(
             _log.warning("LRRangeTest: %s", sentence)
         else:
             warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
+    if stays_in_workers(trainer):
+        _log.warning(
+            "LRRangeTest: the processes that this strategy starts keep its result, and where fit "
+            "was called it is None; to read it there, use strategy='ddp' or one device"
+        )
     if result.applied:
         submodule(trainer, "utilities.rank_zero").rank_zero_info(f"LR range test: {result}")
     elif wanted:

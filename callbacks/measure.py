@@ -7,8 +7,9 @@ from lrtool._quiet import quiet
 from lrtool.callbacks._borrow_data import dataset_parts
 from lrtool.callbacks._fit import QUIET, fit, listed_callbacks
 from lrtool.callbacks._lightning import LightningModule, namespace_of
+from lrtool.callbacks._range_test_context import stays_in_workers
 from lrtool.callbacks.range_test import LRRangeTest
-from lrtool.errors import ArgumentError
+from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.snapshot import RandomState, Snapshot
 
@@ -37,6 +38,11 @@ def measure(
     try:
         with quiet():
             trainer = namespace_of(model).Trainer(**kwargs)
+            if stays_in_workers(trainer):
+                raise UnsupportedError(
+                    "a range test whose result is to be read here must run in this process, got a "
+                    "strategy that starts others; use devices=1, or strategy='ddp' in a script"
+                )
             fit(trainer, model, data)
     finally:
         loaders.restore()

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+import lrtool
 from lrtool.callbacks._borrow_step import SweepStep
+from lrtool.callbacks._range_test_context import tell
+from lrtool.errors import UnsupportedError
 from support.ddp import run_ranks
+from support.tiny import TinyModel, Untouched, tiny_loader, tiny_trainer
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +67,9 @@ def test_C4_the_reduction_is_of_a_tensor_on_the_strategys_device() -> None:
         return torch.tensor([0.5, 0.0])
 
     step = object.__new__(SweepStep)
-    step.called_back = False
+    step.called_back, step._world_size = False, 2
     step._trainer = SimpleNamespace(  # type: ignore[assignment]
-        world_size=2, should_stop=False, received_sigterm=False,
+        should_stop=False, received_sigterm=False,
         strategy=SimpleNamespace(root_device=torch.device("meta"), reduce=reduce),
     )  # fmt: skip
     assert step._mean_over_ranks(torch.tensor(1.0)) == 0.5
@@ -85,3 +89,18 @@ def test_C1_under_the_other_namespace(tmp_path: Path) -> None:
     one, two = run_ranks("ddp_range_test.py", tmp_path, "lightning.pytorch")
     assert one["sweep"]["curve"] == two["sweep"]["curve"]
     assert one["with"] == one["without"]
+
+
+@pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_fork", "ddp_notebook"])
+def test_C6_where_workers_keep_the_result_it_is_said_and_range_test_refuses(
+    strategy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    two = {"accelerator": "cpu", "devices": 2, "strategy": strategy}
+    with pytest.raises(UnsupportedError, match=r"must run in this process.*use devices=1"):
+        lrtool.range_test(Untouched(), tiny_loader(), trainer_kwargs=two)
+    result = lrtool.range_test(TinyModel(), tiny_loader(), num_steps=10, max_steps=10)
+    said = "keep its result, and where fit was called it is None"
+    tell(tiny_trainer(), result, wanted=False)
+    assert said not in caplog.text
+    tell(tiny_trainer(**two), result, wanted=False)
+    assert said in caplog.text
