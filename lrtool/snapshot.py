@@ -32,7 +32,7 @@ _LEAVES = (int, float, complex, str, bytes, bool, type(None), type, torch.dtype,
 
 
 class RandomState:
-    """The state of Python's, NumPy's and torch's global generators, CUDA's included.
+    """The state of Python's, NumPy's and torch's global generators, CUDA's and Apple's included.
 
     >>> state = RandomState()
     >>> first = torch.rand(1)
@@ -47,6 +47,7 @@ class RandomState:
         self._torch = torch.get_rng_state()
         cuda: Any = torch.cuda
         self._cuda = cuda.get_rng_state_all() if cuda.is_initialized() else []
+        self._mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
 
     def restore(self) -> None:
         """Put every generator back where it was."""
@@ -55,6 +56,8 @@ class RandomState:
         torch.set_rng_state(self._torch)
         if self._cuda:
             torch.cuda.set_rng_state_all(self._cuda)
+        if self._mps is not None:
+            torch.mps.set_rng_state(self._mps)
 
 
 class Snapshot:

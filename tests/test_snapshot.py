@@ -341,6 +341,17 @@ def test_B5_random_state_comes_back(seed: int, draws: int) -> None:
     assert differences(first, draw()) == []
 
 
+def test_B5_the_generator_of_an_apple_device_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(3)  # in its place
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", generator.get_state)
+    monkeypatch.setattr(torch.mps, "set_rng_state", generator.set_state)
+    state = RandomState()
+    first = torch.rand(3, generator=generator)
+    state.restore()
+    assert torch.equal(torch.rand(3, generator=generator), first)
+
+
 def test_preserved_gives_back_after_an_exception() -> None:
     model = tiny_net()
     before = {name: value.clone() for name, value in model.state_dict().items()}
