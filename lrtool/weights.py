@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import torch
@@ -140,6 +141,9 @@ def recompute_batch_norm(
         batches: on any device, tensors move to the module's; not needed without BatchNorm.
         forward: how to run `module` on a batch; by default on the batch, or its first element.
 
+    Raises:
+        ArgumentError: when there is BatchNorm and not one batch; nothing is changed then.
+
     References:
         Izmailov et al. 2018, https://arxiv.org/abs/1803.05407, section 3.2.
     """
@@ -147,13 +151,12 @@ def recompute_batch_norm(
     norms = [norm for norm in norms if norm.running_mean is not None]
     if not norms:
         return
+    drawn = iter(() if batches is None else batches)
+    first = list(islice(drawn, 1))
     require(
-        batches is not None,
-        "batches to measure BatchNorm's statistics with",
-        "give the training loader",
-        batches=batches,
-    )
-    assert batches is not None
+        bool(first), "batches to measure BatchNorm's statistics with",
+        "give the training loader", batches=batches,
+    )  # fmt: skip
     was = {part: part.training for part in module.modules()}
     momenta = [norm.momentum for norm in norms]
     module.eval()
@@ -164,7 +167,7 @@ def recompute_batch_norm(
     device = next((tensor.device for _, tensor in _tensors(module)), torch.device("cpu"))
     try:
         with torch.no_grad():
-            for batch in batches:
+            for batch in chain(first, drawn):
                 batch = map_tensors(batch, lambda tensor: tensor.to(device))
                 (forward or _forward)(module, batch)
     finally:

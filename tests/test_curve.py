@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrtool.curve import LossCurve
+from lrtool.curve import LossCurve, _without_explosion
 from lrtool.errors import ArgumentError, FileFormatError
 from lrtool.smoothing import smooth
 from lrtool.types import StopReason
@@ -76,6 +76,19 @@ def test_an_explosion_does_not_swell_what_lies_before_it() -> None:
     before = curve.lr < curve.lr[-1] / 30
     np.testing.assert_allclose(smoothed[before], curve.smoothed[before], atol=0.02)
     assert smoothed.max() < 20
+
+
+@pytest.mark.parametrize(
+    ("loss", "level"),
+    [
+        ([2.0] * 10 + [1.0] * 10, 3.0),  # as far above the start as the lowest is below it
+        ([2.1, 1.9] * 20, 2.1 + 0.2 + 6 * 0.2 / (1.1503 * 2**0.5)),  # and six times the noise
+    ],
+)
+def test_where_an_explosion_is_cut(loss: list[float], level: float) -> None:
+    cut = _without_explosion(np.array([*loss, 1e3, np.inf, 1e6]))
+    assert cut[: len(loss)].tolist() == loss
+    assert cut[len(loss) :].tolist() == pytest.approx([level, np.inf, level])
 
 
 def test_passes_over_one_range_are_smoothed_together_and_other_ranges_apart() -> None:

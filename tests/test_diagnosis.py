@@ -37,8 +37,14 @@ def test_an_exploding_gradient_is_said_only_when_it_comes_before_the_loss() -> N
     norm[30:] = 1e4
     (said,) = gradient_explosion(lr, loss, norm)
     assert f"{lr[30]:.3g}" in said
-    loss[28:] = 50.0
-    assert gradient_explosion(lr, loss, norm) == ()
+    for at in (28, 30):  # before it, or with it
+        assert gradient_explosion(lr, np.where(np.arange(40) < at, 1.0, 50.0), norm) == ()
+
+
+@pytest.mark.parametrize(("times", "said"), [(90, 0), (110, 1)])
+def test_a_gradient_explodes_above_a_hundred_times_its_usual_norm(times: float, said: int) -> None:
+    norm = np.where(np.arange(40) < 30, 2.0, 2.0 * times)
+    assert len(gradient_explosion(np.geomspace(1e-4, 1, 40), np.ones(40), norm)) == said
 
 
 def test_a_passing_spike_of_the_gradient_is_no_explosion() -> None:

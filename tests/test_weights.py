@@ -94,11 +94,30 @@ def test_average_equals_torchs_averaged_model() -> None:
     assert torch.equal(mean["1.running_mean"], several[-1]["1.running_mean"])
 
 
+def test_the_mean_is_taken_in_double_precision() -> None:
+    """In single precision 1e8 + 1 - 1e8 is nothing."""
+    several = [{"weight": torch.tensor([[value]])} for value in (1e8, 1.0, -1e8)]
+    mean = average_weights(nn.Linear(1, 1, bias=False), several)["weight"]
+    assert mean.dtype == torch.float32
+    assert mean.item() == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("nothing", [None, [], iter([])], ids=str)
+def test_without_a_batch_no_statistics_are_forgotten(nothing: Any) -> None:
+    model = net()
+    model(batches()[0])
+    before = copy_weights(model)
+    with pytest.raises(ArgumentError, match="give the training loader"):
+        recompute_batch_norm(model, nothing)
+    after = copy_weights(model)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_batch_norm_statistics_equal_torchs_update_bn() -> None:
     one, two = net(), net()
     write_weights(two, copy_weights(one))
     one[1].momentum = two[1].momentum = 0.3
-    recompute_batch_norm(one, batches())
+    recompute_batch_norm(one, iter(batches()))
     update_bn(batches(), two)
     now, reference = copy_weights(one), copy_weights(two)
     assert all(torch.equal(now[name], reference[name]) for name in now)
