@@ -19,10 +19,11 @@ def result(curve: LossCurve) -> RangeTestResult:
     return RangeTestResult(curve, suggest(curve))
 
 
-def scaled(floor: float, steepest: float = -2.5) -> RangeTestResult:
-    """A descent from 2.3 down to `floor`."""
+def scaled(floor: float, steepest: float = -2.5, noise: float = 0.0) -> RangeTestResult:
+    """A descent from 2.3 down to `floor`, always under the same noise."""
     x = np.linspace(-7, steepest + 2, 120)
     loss = 2.3 - (2.3 - descent(x, steepest)) * (2.3 - floor) / 2.0
+    loss += noise * np.random.default_rng(0).standard_normal(120)
     return result(LossCurve(10**x, loss, StopReason.DIVERGED))
 
 
@@ -43,6 +44,18 @@ def test_among_equals_the_one_that_stands_the_highest_peak_is_taken() -> None:
 def test_a_difference_within_noise_is_a_tie_and_the_larger_value_wins() -> None:
     same = result(curve_with(noise=0.1, seed=1))
     assert family("weight_decay", {1e-4: same, 1e-3: same}).best == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("behind", "noise", "tied"),
+    [(0.01, 0.0, True), (0.03, 0.0, False), (0.03, 0.1, True), (0.3, 0.1, False)],
+)
+def test_tied_is_who_is_behind_by_2_percent_of_the_drop_or_by_noise(
+    behind: float, noise: float, tied: bool
+) -> None:
+    lowest, other = scaled(0.3, -2.5, noise), scaled(0.3 + 2 * behind, -2.0, noise)
+    assert other.max_lr > lowest.max_lr  # so that it is taken if it is tied
+    assert (family("momentum", {0.9: lowest, 0.8: other}).best == 0.8) is tied
 
 
 def test_a_member_without_a_pick_is_shown_and_never_taken() -> None:

@@ -10,7 +10,9 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 
 from lrtool import optimizers, param_groups, schedules
 from lrtool.callbacks import FineTuneRecipe, LRRangeTest, ParamScheduler
+from lrtool.callbacks._range_test_context import capped
 from lrtool.errors import UnsupportedError
+from lrtool.ladder import SweepConfig
 from support.tiny import TinyModel, tiny_loader, tiny_trainer
 
 WIDE: dict[str, Any] = {"min_lr": 1e-5, "max_lr": 1.0, "num_steps": 40}
@@ -21,6 +23,17 @@ def fit(name: str, *callbacks: Any, lr: float | None = None, **options: Any) -> 
     trainer = tiny_trainer(max_epochs=1, callbacks=list(callbacks), **options)
     trainer.fit(model, tiny_loader(rows=512))
     return trainer.optimizers[0]
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Adafactor"), reason="this torch has no Adafactor")
+@pytest.mark.parametrize(("before", "cap"), [(0, 0.1), (9_900, 0.01)])
+def test_T3_adafactors_cap_is_that_of_the_sweeps_last_step(before: int, cap: float) -> None:
+    """Step t uses min(lr, 1 / sqrt(t)): a run resumed late has a lower one."""
+    optimizer = torch.optim.Adafactor([torch.nn.Parameter(torch.zeros(2))])
+    trainer: Any = SimpleNamespace(optimizers=[optimizer], global_step=before)
+    assert capped(SweepConfig(max_steps=100), trainer, 0).max_lr == pytest.approx(cap)
+    lower = SweepConfig(max_lr=1e-3, max_steps=100)
+    assert capped(lower, trainer, 0) == lower
 
 
 def test_T3_adabound_takes_an_applied_rate_as_its_base() -> None:
