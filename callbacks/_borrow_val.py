@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from lrtool.callbacks._borrow_batch import batch_mover
-from lrtool.callbacks._borrow_data import private_loader
+from lrtool.callbacks._borrow_data import dataset_parts, private_loader
 from lrtool.callbacks._lightning import Trainer, submodule
 from lrtool.errors import ArgumentError, UnsupportedError
+from lrtool.snapshot import Snapshot
 
 __all__ = ["ValidationLoss"]
 
@@ -80,8 +81,10 @@ class ValidationLoss:
         twin.flattened = [private_loader(loader) for loader in combined.flattened]
         twin._iterator = None
         to_device = batch_mover(self._trainer)
+        state = Snapshot(data=dataset_parts(combined.flattened))
         batches = [to_device(batch) for batch, _, _ in islice(iter(twin), num_batches)]
         twin.reset()
+        state.restore()
         return batches
 
     @contextmanager

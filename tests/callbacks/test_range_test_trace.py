@@ -18,6 +18,7 @@ from support.trace import (
     LOADERS,
     NAMESPACES,
     WORKER_LOADERS,
+    Drawing,
     Jitter,
     differences,
     make_model,
@@ -206,6 +207,29 @@ def test_B16_a_datamodule_whose_hooks_draw_and_count_comes_back() -> None:
     plain, swept = run(None), run(finder())
     assert plain["data"]["calls"] == 16
     assert differences(plain, swept) == []
+
+
+def test_A16_validation_data_that_draws_and_counts_comes_back() -> None:
+    def run(finder: LRRangeTest | None) -> list[float]:
+        lightning = import_module(NAMESPACES[0])
+        validated: list[float] = []
+
+        class Noting(lightning.Callback):  # type: ignore[name-defined,misc]
+            def on_validation_batch_start(
+                self, trainer: Any, module: Any, batch: Any, *_: Any
+            ) -> None:
+                validated.append(float(batch[0].sum()))
+
+        callbacks = [Noting(), *([finder] if finder else [])]
+        seed_all(1)
+        tiny_trainer(callbacks=callbacks, max_epochs=1, num_sanity_val_steps=0).fit(
+            make_model(lightning), tiny_loader(), DataLoader(Drawing(), 8)
+        )
+        return validated
+
+    plain, swept = run(None), run(finder(val_batches=2, monitor="val_loss"))
+    assert len(plain) == 6
+    assert plain == swept
 
 
 def test_B17_a_dataset_in_memory_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
