@@ -177,6 +177,7 @@ def show() -> None:
     stored = json.loads(FILE.read_text())
     runs = {budget: _that_learn(stored, str(budget)) for budget in COUNTS}
     _show_half({budget: runs[budget] for budget in PEAKS})
+    _show_enough(stored, {budget: runs[budget] for budget in PEAKS})
     _show_against_default(runs)
 
 
@@ -209,14 +210,41 @@ def _show_half(runs: dict[int, dict[str, Any]]) -> None:
                 enough = sum(loss <= goal for loss, goal in zip(losses, goals, strict=True))
                 cells.append(f"{enough} of {len(goals)}")
         print(f"| {label} | {' | '.join(cells)} |")
-    widths = [_width(entries) for entries in runs.values()]
-    print(f"| quarters of a decade of peaks of cos 0.3 | {' | | '.join(widths)} | |\n")
+    print()
 
 
-def _width(entries: dict[str, Any]) -> str:
-    """How many peaks of the grid are enough for the default shape, where any is."""
-    counts = [sum(np.array(e["half cos 0.3"]) <= min(e["constant"])) for e in entries.values()]
-    return f"median {np.median([count for count in counts if count]):g}"
+def _show_enough(stored: dict[str, Any], runs: dict[int, dict[str, Any]]) -> None:
+    """Which peaks of the default shape are enough in half of the steps, and where ours lies."""
+    titles = " | ".join(f"{budget:,} steps" for budget in runs)
+    print(f"| one-cycle in half of the steps | {titles} |\n|{'---|' * (1 + len(runs))}")
+    columns = [_enough(stored, entries, PEAKS[budget]) for budget, entries in runs.items()]
+    for label in columns[0]:
+        print(f"| {label} | {' | '.join(column[label] for column in columns)} |")
+    print()
+
+
+def _enough(stored: dict[str, Any], entries: dict[str, Any], peaks: np.ndarray) -> dict[str, str]:
+    widths, sides, factors = [], [], np.arange(-1.5, 1.01, 0.25)
+    counts = np.zeros(len(factors), int)
+    for name, entry in entries.items():
+        goal, losses = min(entry["constant"]), np.array(entry["half cos 0.3"])
+        grid = np.log10(best_constant(task(name))) + peaks
+        ours = float(np.mean(np.log10(stored[name]["max_lr"])))
+        counts += np.interp(ours + factors, grid, losses) <= goal
+        good = grid[losses <= goal]
+        widths.append(len(good))
+        if entry["half measured cos 0.3"][0] <= goal:
+            sides.append("enough")
+        elif len(good):
+            sides.append("too high" if ours > good.mean() else "too low")
+    some = [width for width in widths if width]
+    best = int(np.argmax(counts))
+    return {
+        "tasks where a peak by hand is enough": f"{len(some)} of {len(widths)}",
+        "peaks that are, on a grid of 1/4 decade, median of those": f"{np.median(some):g}",
+        **{f"measured peak {side}": str(sides.count(side)) for side in sorted(set(sides))},
+        "enough with the best factor for all": f"{counts[best]} (times {10 ** factors[best]:.2g})",
+    }
 
 
 def _show_against_default(runs: dict[int, dict[str, Any]]) -> None:
