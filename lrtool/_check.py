@@ -12,6 +12,8 @@ from lrtool.errors import ArgumentError
 
 __all__ = ["fraction", "integer", "non_negative", "one_of", "positive", "require"]
 
+_MOST_NAMES = 40  # a large net has hundreds of submodules
+
 
 def require(condition: bool, rule: str, remedy: str = "", **values: Any) -> None:
     """Raise `ArgumentError("<rule> must hold, got <values>; <remedy>")` unless `condition`.
@@ -54,13 +56,21 @@ def integer(minimum: int, remedy: str = "", **values: int) -> None:
 
 
 def one_of(name: str, value: str, options: Iterable[str]) -> None:
-    """Require `value` to be one of `options`; the message lists them and guesses what was meant."""
+    """Require `value` to be one of `options`; the message lists them and guesses what was meant.
+
+    >>> one_of("mode", "mni", ("min", "max"))
+    Traceback (most recent call last):
+    ...
+    lrtool.errors.ArgumentError: mode must be one of max, min, got 'mni'; did you mean 'min'?
+    """
     known = sorted(options)
     if value in known:
         return
     close = get_close_matches(str(value), known, n=1)
-    remedy = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
-    raise ArgumentError(f"{name} must be one of {', '.join(known)}, got {value!r}; {remedy}")
+    remedy = f"did you mean {close[0]!r}?" if close else "choose one of these"
+    more = len(known) - _MOST_NAMES
+    listed = ", ".join(known[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    raise ArgumentError(f"{name} must be one of {listed}, got {value!r}; {remedy}")
 
 
 def _is_real(value: object) -> bool:
