@@ -111,19 +111,23 @@ class SweepData:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What about the data may bend the curve, in words."""
-        found = []
-        if self.wraps and self._short_tail:
-            found.append(
-                f"the last batch of the training data holds only {self._short_tail} rows; the "
-                "sweep left it out"
-            )
-        if self.wraps > _MANY_WRAPS:
-            found.append(
-                f"the sweep went over the training data {self.wraps + 1} times, {self._limit:.0f} "
-                "batches each: a period in the curve would be theirs, not the rate's; take fewer "
-                "num_steps or smaller batches"
-            )
-        return tuple(found)
+        if self.wraps <= _MANY_WRAPS:
+            return ()
+        return (
+            f"the sweep went over the training data {self.wraps + 1} times, {self._limit:.0f} "
+            "batches each: a period in the curve would be theirs, not the rate's; take fewer "
+            "num_steps or smaller batches",
+        )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the sweep did not use lest it bend the curve, in words."""
+        if not (self.wraps and self._short_tail):
+            return ()
+        return (
+            f"the last batch of the training data holds only {self._short_tail} rows; the "
+            "sweep left it out",
+        )
 
     def _open(self) -> None:
         if self._batches is not None:

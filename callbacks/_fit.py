@@ -4,13 +4,18 @@ Data is a LightningDataModule, what Lightning trains on (a loader, or a list or 
 a tuple of two: the training data and the validation data.
 """
 
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset
+
 from lrtool._check import require
 from lrtool.callbacks._lightning import is_data_module
+from lrtool.errors import ArgumentError
 
 __all__ = ["QUIET", "copied_callbacks", "fit", "listed_callbacks", "validate"]
 
@@ -63,6 +68,7 @@ def validate(trainer: Any, model: Any, data: Any) -> None:
 def _pair(data: Any) -> tuple[Any, Any]:
     """Training and validation data. A list is several training loaders, as everywhere else."""
     if not isinstance(data, tuple):
+        _check_loader(data)
         return data, None
     require(
         len(data) == 2,
@@ -71,4 +77,25 @@ def _pair(data: Any) -> tuple[Any, Any]:
         members=len(data),
     )
     train, val = data
+    for part in (train, val):
+        _check_loader(part)
     return train, val
+
+
+def _check_loader(data: Any) -> None:
+    """Refuse a tensor, and warn of a dataset: both are forgotten loaders.
+
+    Raises:
+        ArgumentError: for a tensor.
+    """
+    if isinstance(data, Tensor):
+        raise ArgumentError(
+            "data must come in batches, got a Tensor; "
+            "give DataLoader(TensorDataset(x, y), batch_size=32)"
+        )
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        warnings.warn(
+            f"each item of the {type(data).__name__} is taken for a batch; unless it is one, give "
+            "DataLoader(dataset, batch_size=32)",
+            stacklevel=2,
+        )

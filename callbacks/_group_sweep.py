@@ -11,7 +11,7 @@ from lrtool.errors import UnsupportedError
 from lrtool.result import RangeTestResult
 from lrtool.sweep import Sweep, SweepConfig
 
-__all__ = ["Job", "check_groups", "combined", "group_jobs", "silent_groups"]
+__all__ = ["Job", "check_groups", "combined", "group_jobs", "silent_groups", "untested_together"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,32 @@ def silent_groups(result: RangeTestResult) -> tuple[str, ...]:
         f"parameter group {name} has no pick ({one.suggestion.status.value}); it keeps its ratio"
         for name, one in result.groups.items()
         if not one.suggestion.has_pick and result.group_ratio
+    )
+
+
+def untested_together(
+    finder: Any, result: RangeTestResult, callbacks: Sequence[Any]
+) -> tuple[str, ...]:
+    """That no range test follows of all groups at the measured ratios, in words.
+
+    Args:
+        finder: the range test that measured.
+        result: what it found.
+        callbacks: the Trainer's.
+    """
+    if not result.groups or not result.group_ratio:
+        return ()
+    behind = callbacks[callbacks.index(finder) + 1 :] if finder in callbacks else []
+    if any(
+        getattr(one, "measures_lr", False)
+        and one.optimizer == finder.optimizer
+        and not getattr(one, "per_group", True)
+        for one in behind
+    ):
+        return ()
+    return (
+        "rates measured one by one may be too high together; put a second LRRangeTest() behind "
+        "this one, which sweeps all groups at the ratios found",
     )
 
 

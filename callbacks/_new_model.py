@@ -12,7 +12,7 @@ from lrtool.callbacks._lightning import LightningModule, lightning_modules
 from lrtool.errors import ArgumentError
 from lrtool.snapshot import RandomState
 
-__all__ = ["new_model", "seed_all", "seeded"]
+__all__ = ["check_model", "new_model", "seed_all", "seeded"]
 
 
 def new_model(model_fn: Callable[[], LightningModule]) -> LightningModule:
@@ -22,7 +22,7 @@ def new_model(model_fn: Callable[[], LightningModule]) -> LightningModule:
         ArgumentError: when it is no LightningModule, or lacks what training needs.
     """
     model: Any = model_fn()
-    bases = tuple(module.LightningModule for module in lightning_modules())
+    bases = _bases()
     if not isinstance(model, bases):
         raise ArgumentError(
             f"model_fn() must give a LightningModule, got a {type(model).__name__}; give the "
@@ -35,6 +35,26 @@ def new_model(model_fn: Callable[[], LightningModule]) -> LightningModule:
                 f"without {name}; define {name} in it"
             )
     return model  # type: ignore[no-any-return, unused-ignore]
+
+
+def check_model(model: Any) -> None:
+    """Refuse what Lightning would not train.
+
+    Raises:
+        ArgumentError: when `model` is no LightningModule, nor one that was compiled.
+    """
+    if isinstance(getattr(model, "_orig_mod", model), _bases()):
+        return
+    if isinstance(model, type):
+        got, remedy = f"the class {model.__name__}", f"give a model: {model.__name__}()"
+    else:
+        got = f"a {type(model).__name__}"
+        remedy = "wrap it in one that has training_step and configure_optimizers"
+    raise ArgumentError(f"a range test needs a LightningModule, got {got}; {remedy}")
+
+
+def _bases() -> tuple[type, ...]:
+    return tuple(module.LightningModule for module in lightning_modules())
 
 
 def seed_all(seed: int) -> None:

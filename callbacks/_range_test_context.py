@@ -23,6 +23,7 @@ __all__ = [
     "refuse_unswept",
     "stays_in_workers",
     "tell",
+    "trained_along",
     "warn_if_elsewhere",
 ]
 
@@ -128,7 +129,11 @@ def stays_in_workers(trainer: Trainer) -> bool:
 
 
 def tell(
-    trainer: Trainer, result: RangeTestResult, wanted: bool, advice: tuple[str, ...] = ()
+    trainer: Trainer,
+    result: RangeTestResult,
+    wanted: bool,
+    advice: tuple[str, ...] = (),
+    label: str = "LRRangeTest",
 ) -> None:
     """Say the applied pick and why; warn of what was not given back or bends the curve.
 
@@ -138,12 +143,13 @@ def tell(
         wanted: whether its pick was to be applied.
         advice: those of its diagnoses that are no fault of the measurement: where warnings are
             errors, they end no training.
+        label: who says it.
     """
     for sentence in (*result.not_restored, *result.diagnosis):
         if sentence in advice:
-            _log.warning("LRRangeTest: %s", sentence)
+            _log.warning("%s: %s", label, sentence)
         else:
-            warnings.warn(f"LRRangeTest: {sentence}", stacklevel=2)
+            warnings.warn(f"{label}: {sentence}", stacklevel=2)
     if stays_in_workers(trainer):
         _log.warning(
             "LRRangeTest: the processes that this strategy starts keep its result, and where fit "
@@ -153,6 +159,16 @@ def tell(
         submodule(trainer, "utilities.rank_zero").rank_zero_info(f"LR range test: {result}")
     elif wanted:
         _log.warning("LRRangeTest left the rate as it is: %s", result.suggestion.reason)
+
+
+def trained_along(trainer: Trainer, result: RangeTestResult) -> tuple[str, ...]:
+    """That other optimizers may have hidden what this one does, in words."""
+    if len(trainer.optimizers) == 1 or result.suggestion.has_pick:
+        return ()
+    return (
+        "other optimizers train along at their own rates in the sweep, and this loss may be their "
+        "doing, as in a GAN: then it says nothing about this rate",
+    )
 
 
 def warn_if_elsewhere(trainer: Trainer, result: RangeTestResult) -> None:

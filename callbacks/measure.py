@@ -7,6 +7,7 @@ from lrtool._quiet import quiet
 from lrtool.callbacks._borrow_data import dataset_parts
 from lrtool.callbacks._fit import QUIET, fit, listed_callbacks
 from lrtool.callbacks._lightning import LightningModule, namespace_of
+from lrtool.callbacks._new_model import check_model
 from lrtool.callbacks._range_test_context import stays_in_workers
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.errors import ArgumentError, UnsupportedError
@@ -21,15 +22,26 @@ def measure(
     data: Any,
     *,
     trainer_kwargs: Mapping[str, Any] | None = None,
+    label: str = "LRRangeTest",
     **options: Any,
 ) -> RangeTestResult:
-    """What `lrtool.range_test` does for one value of every setting; its arguments are the same."""
+    """What `lrtool.range_test` does for one value of every setting; its arguments are the same.
+
+    Args:
+        model: as for `lrtool.range_test`.
+        data: as for `lrtool.range_test`.
+        trainer_kwargs: as for `lrtool.range_test`.
+        label: what warnings call the range test.
+        **options: as for `lrtool.range_test`.
+    """
+    check_model(model)
     if "then" in options or "apply" in options:
         raise ArgumentError(
             "lrtool.range_test only measures, got apply= or then=; "
             "put LRRangeTest among the callbacks of your own Trainer to train on"
         )
     finder = LRRangeTest(apply=False, then="stop", **options)
+    finder.label = label
     given = trainer_kwargs or {}
     callbacks = [finder, *listed_callbacks(given)]
     kwargs = {**QUIET, "max_epochs": 1, **given, "callbacks": callbacks}

@@ -8,7 +8,14 @@ from lrtool import optimizers, param_groups
 from lrtool._check import integer, one_of, require
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._borrow import Loan, borrowed
-from lrtool.callbacks._group_sweep import Job, check_groups, combined, group_jobs, silent_groups
+from lrtool.callbacks._group_sweep import (
+    Job,
+    check_groups,
+    combined,
+    group_jobs,
+    silent_groups,
+    untested_together,
+)
 from lrtool.callbacks._horizon import check_schedulers_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._log_result import log_result
@@ -19,6 +26,7 @@ from lrtool.callbacks._range_test_context import (
     context_of,
     lost_between_ranks,
     tell,
+    trained_along,
     warn_if_elsewhere,
 )
 from lrtool.callbacks._rebase import check_schedulers, rebase
@@ -80,6 +88,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
     """
 
     measures_lr = True
+    label = "LRRangeTest"  # what warnings call it
 
     def __init__(
         self,
@@ -218,11 +227,17 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             self.result = self._read(trainer, jobs, context)
             raise
         result, data = self._read(trainer, jobs, context), loan.data
-        advice = (*loan.step.diagnosis.sentences, *silent_groups(result))
+        advice = (
+            *data.left_out,
+            *loan.step.diagnosis.sentences,
+            *silent_groups(result),
+            *untested_together(self, result, trainer.callbacks),  # type: ignore[attr-defined]
+            *trained_along(trainer, result),
+        )
         lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
         self.result = replace(result, not_restored=lost, diagnosis=(*data.remarks, *advice))
         if trainer.is_global_zero:
-            tell(trainer, self.result, wanted=self.apply, advice=advice)
+            tell(trainer, self.result, wanted=self.apply, advice=advice, label=self.label)
         if self.result.applied:  # a run that nothing is applied to gets no trace of it logged
             log_result(trainer, self.result)
             self._apply(trainer, self.result)

@@ -10,11 +10,13 @@ from torch.optim import Optimizer
 from lrtool import optimizers, param_groups
 from lrtool._check import integer, non_negative, require
 from lrtool.callbacks._configured import optimizers_in
+from lrtool.callbacks._new_model import check_model
 from lrtool.callbacks._range_test_context import refuse_unswept
 from lrtool.callbacks._rebatch import rebatched
 from lrtool.callbacks._stand_in import stand_in
 from lrtool.callbacks.measure import measure
 from lrtool.families import Family, family
+from lrtool.optimizers.build import class_of
 
 if TYPE_CHECKING:
     from lrtool.callbacks._lightning import LightningModule
@@ -53,6 +55,7 @@ def range_family(
         UnsupportedError: when the model cannot be swept, an optimizer has no rate to sweep, or the
             data cannot be cut into other batches.
     """
+    check_model(model)
     index, makes = (optimizer, None) if isinstance(optimizer, int) else (0, _by_name(optimizer))
     settings: dict[str, Iterable[Any] | None] = {
         "weight_decay": weight_decay, "momentum": momentum, "batch_size": batch_size,
@@ -82,7 +85,9 @@ def range_family(
             knob = cast("Knob", setting)
             under = _configured(model, data, partial(_turned, knob, value, index))
         with under as own:
-            results[value] = measure(model, own, optimizer=index, **options)
+            results[value] = measure(
+                model, own, optimizer=index, label=f"LRRangeTest ({setting} {value})", **options
+            )
     return family(setting, results)
 
 
@@ -105,7 +110,9 @@ def _by_name(given: Optimizers) -> dict[str, _Make]:
         makes = dict(zip(names, listed, strict=True))
     for make in makes.values():
         if isinstance(make, str):
-            refuse_unswept(optimizers.capabilities(make))
+            can = optimizers.capabilities(make)
+            refuse_unswept(can)
+            class_of(can)  # a missing package is told before the first sweep
     return makes
 
 

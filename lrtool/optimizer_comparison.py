@@ -19,6 +19,7 @@ from lrtool.callbacks.measure import measure
 from lrtool.callbacks.schedule import ParamScheduler
 from lrtool.comparison import Compared, Comparison
 from lrtool.optimizers import Capabilities
+from lrtool.optimizers.build import class_of
 from lrtool.result import RangeTestResult
 from lrtool.schedules import recipe
 from lrtool.schedules.registry import arguments
@@ -74,6 +75,8 @@ def compare_optimizers(
     names = list(names)
     require(bool(names) and len(set(names)) == len(names), "different optimizers", names=names)
     known = [optimizers.capabilities(name) for name in names]
+    for can in known:
+        class_of(can)  # a missing package is told before the first training
     integer(2, max_steps=max_steps)
     one_of("mode", mode, ("min", "max"))
     recipe(schedule).check()

@@ -1,5 +1,6 @@
 """range_test with a list: one range test per value, from the same start, nothing left behind."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import lrtool
 from lrtool import optimizers, param_groups, range_test
-from lrtool.errors import ArgumentError, UnsupportedError
+from lrtool.errors import ArgumentError, MissingDependencyError, UnsupportedError
 from lrtool.families import Family
 from lrtool.family_range_test import range_family
 from support.tiny import Batch, TinyModel, Untouched, tiny_data, tiny_loader
@@ -266,3 +267,26 @@ def test_streams_are_cut_as_tables_are() -> None:
 def test_data_that_cannot_be_cut_is_refused(data: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         range_test(TinyModel(sgd), data, batch_size=[65], **STEPS)
+
+
+def test_a_missing_package_is_told_before_the_first_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    model = Untrained()
+    with pytest.raises(MissingDependencyError, match=r"'lion' needs 'pytorch_optimizer'"):
+        range_test(model, tiny_loader(), optimizer=["sgdm", "lion"], **STEPS)
+    with pytest.raises(MissingDependencyError, match=r"'lion' needs 'pytorch_optimizer'"):
+        lrtool.compare_optimizers(Untrained, tiny_loader(), ["sgdm", "lion"], max_steps=4)
+
+
+class Untrained(TinyModel):
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        raise AssertionError("nothing is computed before the refusal")
+
+
+def test_the_warnings_of_a_member_name_its_value(caplog: pytest.LogCaptureFixture) -> None:
+    loader = tiny_loader(rows=34)
+    range_test(TinyModel(sgd), loader, weight_decay=[0.0, 1e-3], **STEPS)
+    said = [one.getMessage() for one in caplog.records if "holds only 2 rows" in one.getMessage()]
+    assert [text.partition(":")[0] for text in said] == [
+        "LRRangeTest (weight_decay 0.0)", "LRRangeTest (weight_decay 0.001)",
+    ]  # fmt: skip

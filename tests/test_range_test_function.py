@@ -131,3 +131,36 @@ def test_it_only_measures(options: dict[str, Any]) -> None:
 def test_no_data_is_an_error() -> None:
     with pytest.raises(ArgumentError, match="at least one batch"):
         lrtool.range_test(TinyModel(), tiny_loader(), trainer_kwargs={"limit_train_batches": 0})
+
+
+@pytest.mark.parametrize("family", [{}, {"weight_decay": [0.0, 1e-3]}])
+def test_what_is_no_module_is_refused_with_what_to_give(family: dict[str, Any]) -> None:
+    net: Any = torch.nn.Linear(4, 1)
+    with pytest.raises(ArgumentError, match="LightningModule, got a Linear; wrap it in one"):
+        lrtool.range_test(net, tiny_loader(), **family)
+    kind: Any = TinyModel
+    with pytest.raises(
+        ArgumentError, match=r"got the class TinyModel; give a model: TinyModel\(\)"
+    ):
+        lrtool.range_test(kind, tiny_loader(), **family)
+
+
+def test_tensors_and_datasets_are_told_from_loaders() -> None:
+    x, y = tiny_loader().dataset[:]
+    with pytest.raises(ArgumentError, match=r"in batches, got a Tensor; give DataLoader\("):
+        lrtool.range_test(TinyModel(), (x, y))
+    batches = BatchesByIndex(tiny_loader())
+    with pytest.warns(UserWarning, match="each item of the BatchesByIndex is taken for a batch"):
+        result = lrtool.range_test(TinyModel(), batches, num_steps=20, max_steps=20)
+    assert result.num_steps > 10  # it may be right, so it is not refused
+
+
+class BatchesByIndex(Dataset[Any]):
+    def __init__(self, loader: Any) -> None:
+        self.batches = list(loader)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.batches[index]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lrtool.grouping import NoDecay
 
-__all__ = ["create"]
+__all__ = ["class_of", "create"]
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "sgdm": {"momentum": 0.9},
@@ -71,7 +71,7 @@ def create(
             layer_decay=layer_decay, no_decay=no_decay, **options,
         )  # fmt: skip
     can = capabilities(name)
-    cls = _load(can)
+    cls = class_of(can)
     settings = {**_OPTIONS.get(can.name, {}), **_known(can, cls, options)}
     settings["lr"] = can.default_lr if lr is None else lr
     positive("give the learning rate as a positive number", lr=settings["lr"])
@@ -88,7 +88,13 @@ def create(
     return optimizer
 
 
-def _load(can: Capabilities) -> Any:
+def class_of(can: Capabilities) -> Any:
+    """The optimizer's class, imported.
+
+    Raises:
+        MissingDependencyError: when its package is not installed.
+        ArgumentError: when torch is too old to have it.
+    """
     attribute = can.source.rpartition(".")[2]
     if can.package == "torch.optim":
         module = import_module("torch.optim")

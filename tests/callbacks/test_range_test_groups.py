@@ -252,6 +252,17 @@ def test_a_second_range_test_sweeps_all_at_the_measured_ratios() -> None:
 # --- refused, interrupted, shown ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_rates_measured_one_by_one_and_never_together_are_told(joint: bool) -> None:
+    finder = LRRangeTest(per_group=True, **RANGE)
+    behind = [LRRangeTest(**RANGE)] if joint else []
+    trainer = tiny_trainer(max_steps=2, callbacks=[finder, *behind])
+    trainer.fit(Bowl(), steps())
+    assert finder.result is not None
+    said = "too high together; put a second LRRangeTest() behind"
+    assert (said in " ".join(finder.result.diagnosis)) is not joint
+
+
 def test_one_group_is_refused_before_the_first_step() -> None:
     with pytest.raises(
         ArgumentError, match=r"groups >= 2.*got groups=1; give the optimizer a list"
