@@ -70,6 +70,7 @@ class LossCurve:
         for index in np.unique(self.passes):
             here = self.passes == index
             out[here] = known.setdefault(float(self.lr[here][0]), len(known))
+        out.setflags(write=False)
         return out
 
     @cached_property
@@ -84,6 +85,7 @@ class LossCurve:
             for index in np.unique(self.range_index):
                 here = self.range_index == index
                 out[here] = smooth(self.lr[here], _without_explosion(self.loss[here]))
+        out.setflags(write=False)
         return out
 
     @property
@@ -104,6 +106,10 @@ class LossCurve:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are made anew: NumPy's own copies of the arrays could be written to."""
+        return type(self), (self.lr, self.loss, self.stop_reason, self.passes, self.message)
 
     def __repr__(self) -> str:
         if not len(self):

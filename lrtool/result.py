@@ -24,8 +24,9 @@ class RangeTestResult:
     Args:
         curve: the raw measurement.
         suggestion: the rates read off it.
-        context: what the measurement holds for: optimizer name, batch size per rank, world size,
-            accumulation, precision, group ratios, seed. Plain JSON values.
+        context: what the measurement holds for: optimizer name, the groups' rates before it, batch
+            size per rank, world size, accumulation, precision, seed, epoch and step, and what the
+            loss is. Plain JSON values.
         applied: whether the suggestion was written to the optimizer.
         not_restored: what the borrowed Trainer could not give back, in words; empty when all was.
         diagnosis: other findings worth reading (badly scaled inputs, dead parameters), in words.

@@ -1,5 +1,7 @@
 """LossCurve: raw, immutable, the same after a file, smoothed range by range."""
 
+import copy
+import pickle
 import re
 from pathlib import Path
 
@@ -52,8 +54,11 @@ def test_the_arrays_cannot_be_written_and_are_not_the_callers() -> None:
     curve = LossCurve(lr, loss)
     loss[0] = 99.0
     assert curve.loss[0] == 1.0
-    with pytest.raises(ValueError, match="read-only"):
-        curve.loss[0] = 5.0
+    for one in (curve, copy.deepcopy(curve), pickle.loads(pickle.dumps(curve))):
+        assert one == curve
+        for name in ("lr", "loss", "passes", "smoothed", "range_index"):
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(one, name)[0] = 5
 
 
 @pytest.mark.parametrize("lr", [[0.1], [0.1, 0.0], [0.1, -1.0], [0.1, np.nan], [0.1, np.inf]])
