@@ -1,9 +1,9 @@
-"""The optimizers in what `configure_optimizers` returned, in any of the forms it may take."""
+"""The optimizers and schedulers in what `configure_optimizers` returned, whatever its form."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["optimizers_in"]
+__all__ = ["optimizers_in", "schedulers_in"]
 
 
 def optimizers_in(configured: Any) -> list[Any]:
@@ -14,6 +14,25 @@ def optimizers_in(configured: Any) -> list[Any]:
             lists: optimizers and schedulers.
     """
     return list(_walk(configured))
+
+
+def schedulers_in(configured: Any) -> list[Any]:
+    """Every scheduler in `configured`, in its order; none in None.
+
+    Args:
+        configured: as for `optimizers_in`.
+    """
+    if isinstance(configured, Mapping):
+        found = [configured.get("lr_scheduler")]
+    elif not isinstance(configured, list | tuple):
+        found = []
+    elif len(configured) == 2 and isinstance(configured[0], list | tuple):
+        found = list(configured[1])
+    else:
+        found = [one for part in configured for one in schedulers_in(part)]
+    return [
+        one["scheduler"] if isinstance(one, Mapping) else one for one in found if one is not None
+    ]
 
 
 def _walk(thing: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lrtool import optimizers, param_groups
-from lrtool.callbacks._configured import optimizers_in
+from lrtool.callbacks._configured import optimizers_in, schedulers_in
 from lrtool.callbacks._lightning import LightningModule
 from lrtool.callbacks._new_model import new_model
 from lrtool.errors import UnsupportedError
@@ -19,7 +19,7 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
 
     Raises:
         ArgumentError: when `model_fn` does not make a LightningModule.
-        UnsupportedError: when the module does not configure exactly one optimizer.
+        UnsupportedError: when the module does not configure exactly one optimizer and no scheduler.
     """
     optimizer = only_optimizer(new_model(model_fn))
     momentum = param_groups.get(optimizer, "momentum")
@@ -41,14 +41,20 @@ def only_optimizer(model: LightningModule) -> Any:
     """The optimizer that a model configures, before it has a Trainer.
 
     Raises:
-        UnsupportedError: when there is not exactly one.
+        UnsupportedError: when there is not exactly one, or a scheduler that would move its rate.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
-        found = optimizers_in(model.configure_optimizers())
+        configured = model.configure_optimizers()
+    found, schedulers = optimizers_in(configured), schedulers_in(configured)
     if len(found) != 1:
         raise UnsupportedError(
             f"a search needs a module with exactly one optimizer, got {len(found)} from "
             "configure_optimizers; return one, such as torch.optim.SGD(self.parameters(), lr=0.1)"
+        )
+    if schedulers:
+        raise UnsupportedError(
+            f"a search brings schedules of its own, got a {type(schedulers[0]).__name__} from "
+            "configure_optimizers; return only the optimizer"
         )
     return found[0]

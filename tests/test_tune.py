@@ -253,6 +253,11 @@ def test_data_module_and_bare_loaders() -> None:
 
 
 class Scheduled(TinyModel):
+    """Refused before the range test: none of it can be swept."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        raise AssertionError("computed")
+
     def configure_optimizers(self) -> Any:
         optimizer = adamw(self)
         return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
@@ -274,7 +279,8 @@ def never() -> Any:
         (Two, {}, UnsupportedError, "exactly one optimizer"),
         (functools.partial(TinyModel, adamw), {"monitor": "acc"}, ArgumentError, "got 'acc'"),
         (functools.partial(TinyModel, adamw), {"schedules": ("cycle",)}, ArgumentError, "schedule"),
-        (Scheduled, {}, UnsupportedError, "one scheduler moves"),
+        (Scheduled, {}, UnsupportedError, "schedules of its own, got a StepLR"),
+        (Scheduled, {"range_test": None}, UnsupportedError, "return only the optimizer"),
         (
             never,
             {"trainer_kwargs": {"enable_checkpointing": False}},
