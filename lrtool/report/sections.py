@@ -54,7 +54,7 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
     notes = [*result.not_restored, *result.diagnosis]
     facts = [
         ("status", suggestion.status.value), ("method", suggestion.method),
-        ("steps", result.num_steps), ("stopped", result.curve.ending), *result.context.items(),
+        ("steps", result.num_steps), ("stopped", result.curve.ending), *_conditions(result),
     ]  # fmt: skip
     html = (
         f"<p>{text(suggestion.reason)}</p>{_tiles(shown)}"
@@ -189,6 +189,16 @@ def environment_section(
 
 def _figure(draw: Draw, alt: str, size: tuple[float, float]) -> str:
     return f"<figure>{picture(draw, alt, size=size)}</figure>"
+
+
+def _conditions(result: "RangeTestResult") -> list[tuple[str, Any]]:
+    """What the measurement holds for; not the mark by which a search knows it again."""
+    names = {"lr": "lr before", "loss": "measured on"}
+    return [
+        (names.get(name, name), value)
+        for name, value in result.context.items()
+        if name != "fingerprint"
+    ]
 
 
 def _tiles(values: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lrtool.report import (
     write_report,
 )
 from lrtool.result import RangeTestResult
+from lrtool.search.reuse import FINGERPRINT
 from support.pages import a_study, nasty_page
 from support.results import NASTY, a_result, a_suggestion, no_pick, nothing_finite
 
@@ -106,6 +108,15 @@ def test_the_saved_measurement_is_the_measurement() -> None:
 def test_the_same_result_gives_the_same_page() -> None:
     first, second = (page("t", [range_test_section(a_result())]) for _ in range(2))
     assert first == second
+
+
+def test_the_mark_that_a_search_knows_a_measurement_by_is_not_shown() -> None:
+    context = {FINGERPRINT: "5d41402abc4b", "lr": [0.02], "batch_size": 8}
+    shown = range_test_section(replace(a_result(), context=context)).html.partition("<a ")[0]
+    assert "5d41402abc4b" not in shown
+    assert FINGERPRINT not in shown
+    assert re.search(r"lr before</t[dh]><td[^>]*>.*0\.02", shown)
+    assert "batch_size" in shown
 
 
 def test_headings_are_linked() -> None:
