@@ -593,7 +593,7 @@ class Adversaries(pl.LightningModule):
             self.manual_backward(loss)
             optimizer.step()
             losses.append(float(loss.detach()))
-        RATES.append((one.param_groups[0]["lr"], two.param_groups[0]["lr"]))
+        PAIRS.append((one.param_groups[0]["lr"], two.param_groups[0]["lr"]))
         SEEN.append((losses[0], losses[1]))
 
     def configure_optimizers(self) -> Any:
@@ -603,18 +603,18 @@ class Adversaries(pl.LightningModule):
         ]
 
 
-RATES: list[tuple[float, float]] = []
+PAIRS: list[tuple[float, float]] = []
 SEEN: list[tuple[float, float]] = []
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_A20_one_of_two_optimizers_is_swept_and_the_other_held(index: int) -> None:
-    RATES.clear()
+    PAIRS.clear()
     SEEN.clear()
     finder = exact(20, max_lr=1e-3, optimizer=index)
     sweep(Adversaries(), finder=finder)
-    swept = [rates[index] for rates in RATES[:20]]
-    held = {rates[1 - index] for rates in RATES[:20]}
+    swept = [rates[index] for rates in PAIRS[:20]]
+    held = {rates[1 - index] for rates in PAIRS[:20]}
     assert swept == curve_of(finder).lr.tolist()
     assert held == {(0.0002, 0.01)[index]}
     expected = [losses[index] for losses in SEEN[:20]]
