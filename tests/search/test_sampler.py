@@ -254,6 +254,8 @@ def test_guard_needs_evidence() -> None:
     assert not inspect_prior("lr", prior, far[:2]).misleading
     swapped = [Outcome(o.params, 5 - o.loss) for o in [*far, *near]]
     assert not inspect_prior("lr", prior, swapped).misleading
+    elsewhere = [Outcome({"lr": 2.0 + 0.1 * k}, 5.0) for k in range(4, 9)]
+    assert not inspect_prior("lr", prior, [*far, *elsewhere]).misleading  # nobody looked there
 
 
 def test_works_with_any_base_sampler_given_as_an_object() -> None:
