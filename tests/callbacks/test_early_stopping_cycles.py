@@ -19,6 +19,7 @@ from lrtool.callbacks._stopping_clock import _torch_position
 from lrtool.errors import UnsupportedError
 from lrtool.stopping import StoppingReason
 from support.scripted import loader, same_weights, scripted, trainer_of, weights_of
+from support.tiny import TinyModel, tiny_loader, tiny_trainer
 
 # 4 steps an epoch. Falls to 0.5 in the first cycle of 3 epochs, never gets there again.
 WAVES = [1.0, 0.7, 0.5, 1.2, 0.9, 0.6, 1.2, 0.9, 0.6, 1.2, 0.9, 0.6]
@@ -183,6 +184,19 @@ def test_in_the_middle_of_an_epoch_a_metric_of_epochs_has_not() -> None:
     trainer = trainer_of([stopper, SGDRScheduler(max_lr=0.01, T_0=10)], max_epochs=12)
     trainer.fit(model, loader(), loader(1))
     assert trainer.global_step == 10
+
+
+def test_a_metric_of_an_epoch_that_ends_with_a_cycle_is_waited_for() -> None:
+    """Each cycle is an epoch long, and what the epoch logs at its end is the best so far."""
+
+    class Improving(TinyModel):
+        def on_train_epoch_end(self) -> None:
+            self.log("falls", 1.0 / (1 + self.current_epoch))
+
+    stopper, waves = EarlyStopping("falls", patience=1), SGDRScheduler(max_lr=0.01, T_0=8)
+    trainer = tiny_trainer(callbacks=[stopper, waves], max_epochs=4)
+    trainer.fit(Improving(), tiny_loader())
+    assert (trainer.global_step, stopper.best_value) == (32, 0.25)
 
 
 def test_a_metric_of_whole_epochs_is_judged_where_the_cycle_ends() -> None:
