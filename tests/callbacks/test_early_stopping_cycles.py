@@ -59,6 +59,14 @@ def test_sgdr_is_judged_at_the_ends_of_cycles(patience: Any, epochs: int) -> Non
     assert stopper.stopping_reason is StoppingReason.PATIENCE_EXHAUSTED
 
 
+def test_a_verdict_that_min_steps_held_back_waits_for_the_end_of_the_next_cycle() -> None:
+    """It fell at step 24, and may be carried out from step 26 on, in the middle of a cycle."""
+    stopper = EarlyStopping("val_loss", patience=1)
+    waves = SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1)
+    _, trainer = fit(stopper, WAVES, waves, min_steps=26)
+    assert trainer.global_step == 36
+
+
 def test_message_counts_cycles() -> None:
     stopper = EarlyStopping("val_loss", patience=2)
     fit(stopper, WAVES, SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1))

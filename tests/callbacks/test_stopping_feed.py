@@ -20,7 +20,7 @@ from lrtool.callbacks._stopping_feed import Feed
 def test_means_are_taken_where_a_multiple_is_reached_or_passed(
     steps: tuple[int, ...], every: int, read: dict[int, float]
 ) -> None:
-    """The metric is 1, 2, 3, ...; `last`, as the callback has it, is the step of the latest value."""
+    """The metric is 1, 2, 3, ...; `last` is, as in the callback, the step of the latest value."""
     feed = Feed(("loss",), None, None, every, strict=True)
     found: dict[int, float] = {}
     last = 0
