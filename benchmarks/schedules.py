@@ -344,14 +344,18 @@ def _show_claims(stored: list[Stored]) -> None:
         )
         mean = f"mean {_mean(ratios):.3f}, worst {max(ratios):.2f}"
         print(f"| over the best tuned of five, {label} | {mean}; {within} of {whole} |")
+    ends = sum(one.tuned("one_cycle")[1] for one in stored)
+    print(f"| best peak by hand at an end of its grid | {ends} of {whole} |")
     lost = [one.lost for one in stored]
     print(f"| improvement lost | mean {np.mean(lost):.3f}, median {np.median(lost):.3f} |")
     for shape in THEIRS:
         logs = np.log([one.ours / one.last[f"default/{shape}"] for one in stored])
         rows = np.random.default_rng(0).integers(0, whole, (4000, whole))
         low, high = np.exp(np.percentile(logs[rows].mean(1), [2.5, 97.5]))
-        mean = f"{np.exp(logs.mean()):.3f} ({low:.2f}–{high:.2f})"
-        print(f"| over {shape} at the default rate | {mean}; better on {sum(logs < 0)} |")
+        mean = f"{np.exp(logs.mean()):.3f} ({low:.2f} to {high:.2f})"
+        print(
+            f"| over {shape} at the default rate | {mean}; better on {sum(logs < 0)} of {whole} |"
+        )
 
 
 def _show_shapes(stored: dict[str, Stored]) -> None:

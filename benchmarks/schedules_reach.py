@@ -293,8 +293,8 @@ def _compared(entries: dict[str, Any], budget: int, loss: Candidate) -> str:
     low, high = _interval(lost)
     below, above = np.exp(_interval(logs))
     return (
-        f"{np.mean(lost):+.3f} ({low:+.3f}–{high:+.3f}), "
-        f"{np.exp(np.mean(logs)):.2f} ({below:.2f}–{above:.2f}), {better} / {worse}"
+        f"{np.mean(lost):+.3f} ({low:+.3f} to {high:+.3f}), "
+        f"{np.exp(np.mean(logs)):.2f} ({below:.2f} to {above:.2f}), {better} / {worse}"
     )
 
 
