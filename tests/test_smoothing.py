@@ -101,5 +101,5 @@ def test_the_cost_grows_linearly() -> None:
 @pytest.mark.parametrize("apart", [0.0, 1e-12, 1e-9, 1e-6])
 def test_rates_that_are_all_but_equal_have_a_value_and_no_slope(apart: float) -> None:
     loss = np.random.default_rng(0).standard_normal(20)
-    lr = 0.1 * (1 + apart * np.arange(20))
+    lr: FloatArray = 0.1 * (1 + apart * np.arange(20, dtype=np.float64))
     np.testing.assert_allclose(smooth(lr, loss), np.full(20, loss.mean()), atol=1e-12)
