@@ -1,0 +1,42 @@
+"""Small parts of the search's objective: how long a rung is, and which folders stay."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import create_trial
+
+from lrtool.callbacks._trial_folder import drop_losers
+from lrtool.callbacks.objective import _Shorten
+
+
+@pytest.mark.parametrize(("share", "steps"), [(1 / 9, 2), (1 / 3, 5), (0.01, 1), (1.0, None)])
+def test_a_rung_is_the_nearest_whole_number_of_steps_and_at_least_one(
+    share: float, steps: int | None
+) -> None:
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(max_steps=None))
+    trainer: Any = SimpleNamespace(
+        max_steps=-1, max_epochs=2, num_training_batches=8, callbacks=[], lightning_module=None,
+        accumulate_grad_batches=1, fit_loop=loop,
+    )  # fmt: skip
+    _Shorten(share).on_train_start(trainer, trainer)
+    assert trainer.fit_loop.epoch_loop.max_steps == steps
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "left"),
+    [("max", 0.95, {"now"}), ("max", 0.7, {"b"}), ("min", 0.3, {"now"}), ("min", 0.7, {"a"})],
+)
+def test_of_all_finished_trials_the_best_keeps_its_folder(
+    mode: str, value: float, left: set[str], tmp_path: Path
+) -> None:
+    study = optuna.create_study(direction="maximize" if mode == "max" else "minimize")
+    for name, finished in (("a", 0.5), ("b", 0.9)):
+        (tmp_path / name).mkdir()
+        attrs = {"lrtool:folder": str(tmp_path / name)}
+        study.add_trial(create_trial(value=finished, user_attrs=attrs))
+    (tmp_path / "now").mkdir()
+    drop_losers(study.ask(), tmp_path / "now", value, mode)
+    assert {path.name for path in tmp_path.iterdir()} == left
