@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrtool import RangeTestResult
 from lrtool.callbacks import LRRangeTest
+from lrtool.callbacks._diagnose import GradientNorms
 from support.tiny import TinyModel, tiny_data, tiny_loader, tiny_trainer
 
 X, Y = tiny_data().tensors
@@ -264,11 +266,24 @@ def test_a_gradient_that_explodes_before_the_loss_is_reported_with_its_rate() ->
     assert "gradient_clip_val" in sentence
 
 
-def test_the_first_pass_alone_is_judged() -> None:
-    model = Steep()
-    later = measured(model, tiny_loader(), **{**WIDE, "max_lr": 0.5e-2}, repeats=2)
-    assert later.diagnosis == ()
-    assert len(measured(model, tiny_loader(), **WIDE, repeats=2).diagnosis) == 1
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("sizes", "said"), [((1.0, 1e6), 0), ((1e6, 1.0), 1)])
+def test_the_first_pass_alone_is_judged(
+    dtype: torch.dtype, sizes: tuple[float, float], said: int
+) -> None:
+    """Its gradients grow half-way, or those of the pass that follows, over the same rates."""
+    parameter = nn.Parameter(torch.zeros(2, dtype=dtype))
+    norms = GradientNorms([parameter])
+    for size in sizes:
+        for step, lr in enumerate(np.geomspace(1e-4, 1.0, 40)):
+            parameter.grad = torch.full_like(parameter, size if step >= 20 else 1.0)
+            norms.take()
+            norms.keep(float(lr), 1.0)
+    assert len(norms.sentences) == said
+
+
+def test_a_pass_taken_twice_is_judged_once() -> None:
+    assert len(measured(Steep(), tiny_loader(), **WIDE, repeats=2).diagnosis) == 1
 
 
 def test_gradients_that_are_clipped_or_sparse_are_silent() -> None:
@@ -290,8 +305,6 @@ def test_gradients_that_are_clipped_or_sparse_are_silent() -> None:
 
 
 def test_the_norm_is_the_whole_gradients() -> None:
-    from lrtool.callbacks._diagnose import GradientNorms
-
     parameters = [
         nn.Parameter(torch.zeros(3)),
         nn.Parameter(torch.zeros(2, 2)),
