@@ -1,6 +1,6 @@
 """How good are the picks? Regret of every suggester, of other tools and of fixed defaults.
 
-    python benchmarks/pick.py --half drawn      # two minutes on a core; reads benchmarks/data
+    python benchmarks/pick.py --half drawn_again  # two minutes on a core; reads benchmarks/data
     python benchmarks/pick.py --half dev --fast # only at 300 steps
     python benchmarks/pick.py --speed           # what a suggestion costs
 

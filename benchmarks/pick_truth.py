@@ -3,7 +3,7 @@
     python benchmarks/pick_truth.py               # data/pick_truth.json, 10 minutes on a core
     python benchmarks/pick_truth.py --half extra  # data/pick_truth_extra.json, as long
     python benchmarks/pick_truth.py --half fresh  # data/pick_truth_fresh.json, as long
-    python benchmarks/pick_truth.py --half drawn  # data/pick_truth_drawn.json, as long
+    python benchmarks/pick_truth.py --half drawn_again  # data/pick_truth_drawn_again.json, as long
 
 For every task, every quarter of a decade from 1e-5 to 316 and three seeds: the validation loss
 after a full training at a constant rate, and under one-cycle with that peak (of the rate only;
