@@ -4,7 +4,6 @@ The two packages hold the same code under two names, so their classes differ. Ca
 from whichever exist, which satisfies both Trainers and both LightningCLIs.
 """
 
-from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,16 +29,22 @@ else:
 
 def lightning_modules() -> list[ModuleType]:
     """Every installed Lightning, as its top module (`pytorch_lightning`, `lightning.pytorch`)."""
-    found = []
-    for name in ("pytorch_lightning", "lightning.pytorch"):
-        with suppress(ImportError):
-            found.append(import_module(name))
+    tried = [_imported(name) for name in ("pytorch_lightning", "lightning.pytorch")]
+    found = [one for one in tried if isinstance(one, ModuleType)]
     if not found:
         raise MissingDependencyError(
-            "lrtool.callbacks needs pytorch_lightning or lightning, and neither imports; "
-            "install one with: pip install pytorch-lightning"
+            f"lrtool.callbacks needs pytorch_lightning or lightning, and neither imports "
+            f"({'; '.join(map(str, tried))}); install one with: pip install pytorch-lightning"
         )
     return found
+
+
+def _imported(name: str) -> ModuleType | ImportError:
+    """The module, or why there is none: a broken one is no fault where the other imports."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        return error
 
 
 def submodules(name: str) -> list[ModuleType]:
