@@ -235,6 +235,7 @@ class _BackwardLoss(Callback):  # type: ignore[misc, unused-ignore]
 
     def reset(self) -> None:
         self._seen: Tensor | None = None
+        self._shared: Tensor | None = None  # of an optimizer that stepped first on one backward
         self.before_step: Tensor | None = None
 
     def on_before_backward(
@@ -246,6 +247,8 @@ class _BackwardLoss(Callback):  # type: ignore[misc, unused-ignore]
         self._seen = loss if self._seen is None else self._seen + loss
 
     def on_step(self, swept: bool) -> None:
-        if swept and self._seen is not None:
-            self.before_step = self._seen
+        if self._seen is not None:
+            self._shared = self._seen
+        if swept and self._shared is not None:
+            self.before_step = self._shared
         self._seen = None

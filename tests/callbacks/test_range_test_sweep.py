@@ -632,6 +632,28 @@ def test_a_loss_that_another_optimizer_moves_is_not_blamed_on_the_rate_alone(
     assert said is not finder.result.suggestion.has_pick
 
 
+class Shared(Adversaries):
+    """One loss, one backward, then both optimizers step."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        x, y = batch
+        loss = nn.functional.mse_loss(self.second(x) + self.first(x), y)
+        self.zero_grad()
+        self.manual_backward(loss)
+        for optimizer in self.optimizers():  # type: ignore[union-attr]
+            optimizer.step()
+        SEEN.append((float(loss.detach()),) * 2)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_optimizers_that_share_a_backward_share_its_loss(index: int) -> None:
+    SEEN.clear()
+    finder = exact(20, max_lr=1e-3, optimizer=index)
+    sweep(Shared(), finder=finder)
+    expected = [losses[index] for losses in SEEN[:20]]
+    np.testing.assert_allclose(curve_of(finder).loss, expected, rtol=1e-6)
+
+
 def test_A20_an_optimizer_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"optimizer < 2 must hold, got optimizer=2"):
         sweep(Adversaries(), finder=exact(optimizer=2))
