@@ -83,6 +83,7 @@ def _total(trainer: "Trainer", batches: float, plan: dict[int, int], position: P
             f"the number of optimizer steps must be known, but {_cause(trainer, batches)} "
             f"(max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}); "
             "set max_steps on the Trainer, or give the scheduler total_steps"
+            + ("; both count the steps of all optimizers together" if _is_manual(trainer) else "")
         )
     return int(total)
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch.optim import SGD
 
 from lrtool.callbacks import OneCycleScheduler, ParamScheduler
+from lrtool.errors import UnsupportedError
 from lrtool.schedules import linear, one_cycle
 from support.tiny import Batch, TinyModel, tiny_loader, tiny_trainer
 
@@ -44,3 +46,9 @@ def test_each_scheduler_writes_to_its_own_optimizer() -> None:
     cycle, line = one_cycle(max_lr=0.5, total_steps=16), linear(0.2, total_steps=16)
     assert model.used[0] == [(step, cycle(step)) for step in range(0, 16, 2)]
     assert model.used[1] == [(step, line(step)) for step in range(1, 16, 2)]
+
+
+def test_the_length_that_is_asked_for_is_said_to_be_the_common_count() -> None:
+    trainer = tiny_trainer(callbacks=[OneCycleScheduler(max_lr=0.5)])
+    with pytest.raises(UnsupportedError, match="the steps of all optimizers together"):
+        trainer.fit(Alternating(), tiny_loader())
