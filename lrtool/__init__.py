@@ -7,7 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lrtool import callbacks as callbacks
+    from lrtool import families as families
     from lrtool import optimizers, schedules
+    from lrtool import plotting as plotting
     from lrtool.comparison import Comparison
     from lrtool.curve import LossCurve
     from lrtool.family_range_test import range_family
@@ -27,10 +30,8 @@ _HOME = {
     "StopReason": "lrtool.types",
     "Suggestion": "lrtool.suggest",
     "compare_optimizers": "lrtool.optimizer_comparison",
-    "optimizers": "",
     "range_family": "lrtool.family_range_test",
     "range_test": "lrtool.tuner",
-    "schedules": "",
     "tune": "lrtool.tuner",
 }
 
@@ -49,12 +50,15 @@ __all__ = [
     "tune",
 ]
 
+_MODULES = {"callbacks", "families", "optimizers", "plotting", "schedules"}
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lrtool.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'lrtool' has no attribute {name!r}")
-    home = _HOME[name]
-    value = getattr(import_module(home), name) if home else import_module(f"lrtool.{name}")
+    value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +41,12 @@ def test_every_public_name_is_documented(module: str) -> None:
     things = {name: getattr(loaded, name) for name in loaded.__all__}
     bare = [name for name, thing in things.items() if callable(thing) and not inspect.getdoc(thing)]
     assert not bare
+
+
+@pytest.mark.parametrize("name", ["callbacks", "families", "optimizers", "plotting", "schedules"])
+def test_modules_that_the_pages_name_need_no_import_of_their_own(name: str) -> None:
+    code = f"import lrtool; assert lrtool.{name}.__name__ == 'lrtool.{name}'"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_unknown_names_are_refused() -> None:
