@@ -137,7 +137,7 @@ def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
 
     The member whose loss came down lowest wins. Members that came as low within noise (two standard
     deviations of the smoothed minimum, or 2% of the drop) are tied, and among them the one that
-    stands the highest peak rate is taken, then the largest value of the setting.
+    bears the highest peak rate is taken, then the largest value of the setting.
 
     Args:
         setting: the name of what differs.
@@ -163,7 +163,7 @@ def family(setting: str, results: Mapping[Any, RangeTestResult]) -> Family:
     reason = f"the loss came down to {floors[best]:.3g}"
     if others:
         peak = f"the highest peak rate, {results[best].max_lr:.3g}"
-        reason += f", no worse than with {others}, and it stands {peak}"
+        reason += f", within the noise as low as with {others}, and it bears {peak}"
     elif len(found) > 1:
         reason += ", the lowest"
     if setting == "batch_size" and best > (fewest := min(found)):

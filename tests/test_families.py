@@ -34,10 +34,10 @@ def test_the_member_that_came_down_lowest_is_taken() -> None:
     assert chosen.choice.endswith(", the lowest)")
 
 
-def test_among_equals_the_one_that_stands_the_highest_peak_is_taken() -> None:
+def test_among_equals_the_one_that_bears_the_highest_peak_is_taken() -> None:
     chosen = family("momentum", {0.8: scaled(0.3, -2.0), 0.9: scaled(0.3), 0.95: scaled(0.3, -3.0)})
     assert chosen.best == 0.8
-    said = f"and it stands the highest peak rate, {chosen.results[0.8].max_lr:.3g})"
+    said = f"and it bears the highest peak rate, {chosen.results[0.8].max_lr:.3g})"
     assert chosen.reason.endswith(said)
 
 
