@@ -1,8 +1,10 @@
-"""knobs_of: where the knobs of a model's optimizer stand."""
+"""knobs_of: where the knobs of a model's optimizer stand, and whose they are."""
 
 import warnings
 from collections.abc import Callable
 from typing import Any
+
+from torch.nn.parameter import is_lazy
 
 from lrtool import optimizers, param_groups
 from lrtool.callbacks._configured import optimizers_in, schedulers_in
@@ -11,7 +13,7 @@ from lrtool.callbacks._new_model import new_model
 from lrtool.errors import UnsupportedError
 from lrtool.search.measured import Knobs
 
-__all__ = ["knobs_of", "only_optimizer"]
+__all__ = ["knobs_of", "model_in_words", "only_optimizer"]
 
 
 def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
@@ -35,6 +37,19 @@ def knobs_of(model_fn: Callable[[], LightningModule]) -> Knobs:
         weight_decay_prior=can.weight_decay_prior,
         **known,
     )
+
+
+def model_in_words(model_fn: Callable[[], LightningModule]) -> str:
+    """Class, size and optimizer of a model: one study is of one model.
+
+    Raises:
+        ArgumentError: when `model_fn` does not make a LightningModule.
+        UnsupportedError: as for `knobs_of`.
+    """
+    model = new_model(model_fn)
+    count = sum(one.numel() for one in model.parameters() if not is_lazy(one))
+    optimizer = type(only_optimizer(model)).__name__
+    return f"{type(model).__name__} of {count:,} parameters, {optimizer}"
 
 
 def only_optimizer(model: LightningModule) -> Any:

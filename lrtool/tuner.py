@@ -172,7 +172,8 @@ def tune(
         progress_bar: whether to show one, on a terminal.
 
     Raises:
-        ArgumentError: when an argument is out of range or contradicts the study's.
+        ArgumentError: when an argument is out of range or contradicts the study's, or the study is
+            of another model: of another class, size or optimizer.
         UnsupportedError: when the module has several optimizers, or no trial could train.
     """
     from lrtool.callbacks.objective import build_objective
@@ -212,6 +213,7 @@ def tune(
         sampler=sampler,
         pruner=pruner,
         settings={
+            "model": _model_in_words(model_fn),
             "schedules": names,
             "max_epochs": max_epochs,
             "max_steps": max_steps,
@@ -219,6 +221,15 @@ def tune(
         out_dir=folder,
         progress_bar=progress_bar,
     )
+
+
+def _model_in_words(model_fn: "Callable[[], LightningModule]") -> str:
+    """What the study is of, from a model of its own."""
+    from lrtool.callbacks._knobs import model_in_words
+    from lrtool.callbacks._new_model import seeded
+
+    with seeded(0):  # what it draws is put back
+        return model_in_words(model_fn)
 
 
 def _knobs(model_fn: "Callable[[], LightningModule]", seed: int | None) -> "Knobs":

@@ -252,6 +252,23 @@ def test_data_module_and_bare_loaders() -> None:
         )  # fmt: skip
 
 
+def test_a_study_of_another_model_or_optimizer_is_not_gone_on_with() -> None:
+    tune(n_trials=1)
+    before = torch.get_rng_state()
+    with pytest.raises(ArgumentError, match=r"TinyModel of 65 parameters, AdamW.*got 'Wider of 67"):
+        tune(Wider, n_trials=2)
+    with pytest.raises(ArgumentError, match="got 'TinyModel of 65 parameters, SGD'"):
+        tune(TinyModel, n_trials=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(tune(n_trials=2).study.trials) == 2
+
+
+class Wider(TinyModel):
+    def __init__(self) -> None:
+        super().__init__(adamw)
+        self.more = torch.nn.Linear(1, 1)
+
+
 class Scheduled(TinyModel):
     """Refused before the range test: none of it can be swept."""
 
