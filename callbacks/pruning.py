@@ -70,6 +70,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         self.best_value: float | None = None
         self.last_value: float | None = None
         self.reason: str | None = None
+        self._reported: int | None = None
         self._ended_apart = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -151,7 +152,9 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if better:
             self.best_value = value
         hopeless = False
-        if trainer.is_global_zero and self.reports:
+        # A check may fall on a step that `every_n_steps` has reported: Optuna takes one a step.
+        if trainer.is_global_zero and self.reports and step != self._reported:
+            self._reported = step
             self.trial.report(value, step)
             hopeless = self.trial.should_prune()
         if trainer.strategy.broadcast(hopeless, src=0):

@@ -66,6 +66,16 @@ def test_reports_a_training_metric_every_n_steps() -> None:
     assert reports(study) == [3, 6, 8]  # and the check at the epoch's end
 
 
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_training_metric_is_reported_once_a_step(validation: bool) -> None:
+    """However many batches a step takes, and where a check falls on the same step."""
+    study = study_of(Never())
+    pruning = TrialPruning(study.ask(), "train_loss", every_n_steps=1)
+    trainer = tiny_trainer(callbacks=[pruning], accumulate_grad_batches=4, max_epochs=2)
+    trainer.fit(TinyModel(), tiny_loader(), tiny_loader(16) if validation else None)
+    assert reports(study) == [1, 2, 3, 4]  # Optuna would warn of a second one
+
+
 def test_hopeless_trial_ends_at_its_check() -> None:
     study = study_of(After(2))
     trainer = tiny_trainer(callbacks=[TrialPruning(study.ask())], max_epochs=9)
