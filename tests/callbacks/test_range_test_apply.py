@@ -361,6 +361,18 @@ def test_G4_hparams_loggers_and_checkpoints_show_the_applied_rate(
     assert checkpoint["hyper_parameters"]["lr"] == PICK.lr
 
 
+def test_G4_hyperparameters_that_are_not_to_be_logged_are_not() -> None:
+    class Model(TinyModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.save_hyperparameters({"lr": 0.5}, logger=False)
+
+    logger, model = memory_logger(pl), Model()
+    tiny_trainer(callbacks=[finder()], max_epochs=1, logger=logger).fit(model, tiny_loader())
+    assert model.hparams["lr"] == PICK.lr
+    assert [row for row in logger.rows if row[0] == "hparams"] == []
+
+
 def test_G4_learning_rate_by_its_long_name_and_a_csv_logger(tmp_path: Path) -> None:
     class Model(TinyModel):
         def __init__(self) -> None:

@@ -297,6 +297,15 @@ def test_T3_adabound_follows_an_applied_rate_but_scales_with_a_schedule() -> Non
     assert adabound_bound(optimizer) == pytest.approx(0.01)
 
 
+def test_T3_adabound_built_at_zero_takes_its_first_rate_as_the_base() -> None:
+    """Without, its bound is a division by zero."""
+    parameter = matrix()
+    optimizer: Any = optimizers.guard(pytorch_optimizer.AdaBound([parameter], lr=0.0))
+    param_groups.set_value(optimizer, "lr", 0.01)
+    assert updates(optimizer, parameter, 3) == pytest.approx([0.01] * 3, rel=1e-4)
+    assert optimizer.base_lrs == [0.01]
+
+
 def test_T3_adabound_takes_a_late_group() -> None:
     parameter, late = matrix(), matrix()
     unguarded = pytorch_optimizer.AdaBound([parameter], lr=0.1)
