@@ -29,7 +29,7 @@ _KNOBS: tuple[Knob, ...] = ("lr", "momentum", "weight_decay")
 _MOST_STEPS = 4000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Preview:
     """Values that would be written, one row an optimizer step, one column a parameter group.
 
@@ -48,6 +48,13 @@ class Preview:
     momentum: npt.NDArray[np.float64]
     weight_decay: npt.NDArray[np.float64]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        low, high = np.nanmin(self.lr), np.nanmax(self.lr)
+        steps, groups = self.lr.shape
+        parts = f"{steps} steps, {groups} group{'s' if groups > 1 else ''}"
+        said = "".join(f", {text!r}" for text in self.warnings)
+        return f"Preview({parts}, lr {low:.3g} .. {high:.3g}{said})"
 
     def plot(self, axes: "Sequence[Axes] | None" = None) -> "list[Axes]":
         """Draw rate, momentum and weight decay below one another; shows nothing."""

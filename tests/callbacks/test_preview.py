@@ -37,3 +37,14 @@ def test_preview_refuses_what_cannot_be(options: Any, limits: Any, text: str) ->
         ParamScheduler(lr="cosine", **options).preview(
             tiny_trainer(**limits), TinyModel(), tiny_loader()
         )
+
+
+def test_a_preview_shows_itself_in_one_line_and_can_be_compared() -> None:
+    one, other = (
+        ParamScheduler(lr="linear", total_steps=8).preview(
+            tiny_trainer(), TinyModel(lr=0.5), tiny_loader()
+        )
+        for _ in range(2)
+    )
+    assert repr(one) == "Preview(8 steps, 1 group, lr 0.0625 .. 0.5)"
+    assert one != other  # by identity: arrays have no single truth to compare by
