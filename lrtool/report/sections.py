@@ -197,7 +197,7 @@ def _conditions(result: "RangeTestResult") -> list[tuple[str, Any]]:
     return [
         (names.get(name, name), value)
         for name, value in result.context.items()
-        if name != "fingerprint"
+        if name != "fingerprint" and value is not None
     ]
 
 

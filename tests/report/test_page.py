@@ -111,12 +111,13 @@ def test_the_same_result_gives_the_same_page() -> None:
 
 
 def test_the_mark_that_a_search_knows_a_measurement_by_is_not_shown() -> None:
-    context = {FINGERPRINT: "5d41402abc4b", "lr": [0.02], "batch_size": 8}
+    context = {FINGERPRINT: "5d41402abc4b", "lr": [0.02], "batch_size": 8, "seed": None}
     shown = range_test_section(replace(a_result(), context=context)).html.partition("<a ")[0]
     assert "5d41402abc4b" not in shown
     assert FINGERPRINT not in shown
     assert re.search(r"lr before</t[dh]><td[^>]*>.*0\.02", shown)
     assert "batch_size" in shown
+    assert "seed" not in shown
 
 
 def test_headings_are_linked() -> None:
