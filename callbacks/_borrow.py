@@ -46,6 +46,17 @@ class Loan:
         self.data = data
         self.step = step
 
+    @property
+    def not_restored(self) -> tuple[str, ...]:
+        """What could not be given back, in words."""
+        kinds = self._state.advanced
+        if not kinds:
+            return self.data.not_restored
+        return *self.data.not_restored, (
+            f"the module holds iterators ({', '.join(kinds)}) that cannot be rewound: what the "
+            "sweep drew from them is gone; make them in on_train_start, and they start anew"
+        )
+
     def open(self) -> None:
         """Run the module's hooks that come before a first batch."""
         call = submodule(self._trainer, "trainer.call")

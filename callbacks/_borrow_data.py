@@ -100,6 +100,12 @@ class SweepData:
             for loader in self._originals
             if (thing := _one_shot(loader)) is not None
         )
+        inner = self._plain.advanced
+        if inner and not streams and any(_is_read_here(loader) for loader in self._originals):
+            streams = (
+                f"the training data holds iterators ({', '.join(inner)}) that cannot be rewound: "
+                f"{self.drawn} batches were drawn, and training goes on after what they took",
+            )
         changed = self._plain.num_changed_bulky
         if not changed:
             return streams
@@ -217,6 +223,11 @@ def _one_shot(loader: Any) -> object | None:
     if hasattr(loader, "load_state_dict") or hasattr(source, "load_state_dict"):
         return None
     return source if hasattr(source, "__next__") else None
+
+
+def _is_read_here(loader: Any) -> bool:
+    """Whether this process reads the data: workers read copies of it."""
+    return int(getattr(loader, "num_workers", 0)) == 0
 
 
 def _full_batches(loaders: list[Any], num_batches: float) -> tuple[float, int]:

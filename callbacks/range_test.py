@@ -234,7 +234,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             *untested_together(self, result, trainer.callbacks),  # type: ignore[attr-defined]
             *trained_along(trainer, result),
         )
-        lost = data.not_restored if self.apply else data.not_restored + lost_between_ranks(trainer)
+        lost = loan.not_restored if self.apply else loan.not_restored + lost_between_ranks(trainer)
         self.result = replace(result, not_restored=lost, diagnosis=(*data.remarks, *advice))
         if trainer.is_global_zero:
             tell(trainer, self.result, wanted=self.apply, advice=advice, label=self.label)

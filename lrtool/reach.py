@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lrtool.weights import is_dense
 
-__all__ = ["cells", "inside", "is_bulky", "is_data", "is_followed"]
+__all__ = ["cells", "inside", "is_bulky", "is_data", "is_followed", "is_one_way"]
 
 _OWN_BUT_FOLLOWED = (nn.Module, Optimizer, LRScheduler, Dataset)
 _HOLDERS = {"argparse", "collections", "types"}  # of the standard library
@@ -55,6 +55,16 @@ def is_followed(thing: object) -> bool:
 def is_data(thing: object) -> bool:
     """Whether what `thing` holds is read, in the main, and not to be copied: a dataset."""
     return isinstance(thing, Dataset)
+
+
+def is_one_way(thing: object) -> bool:
+    """Whether `thing` is an iterator that nothing rewinds; one of the user's own is its state.
+
+    >>> is_one_way(iter([1])), is_one_way([1])
+    (True, False)
+    """
+    moves = hasattr(type(thing), "__next__") and not isinstance(thing, io.IOBase)
+    return moves and not is_followed(thing)
 
 
 def is_bulky(thing: Any) -> bool:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lrtool._check import one_of
-from lrtool.reach import cells, inside, is_bulky, is_data, is_followed
+from lrtool.reach import cells, inside, is_bulky, is_data, is_followed, is_one_way
 from lrtool.weights import is_dense, is_expanded
 
 __all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
@@ -104,6 +104,7 @@ class Snapshot:
         self._cells: list[tuple[CellType, Any]] = []
         self._data = list(data)
         self._bulky: list[tuple[Any, int | None]] = []
+        self._one_way: list[tuple[Any, int | None]] = []
         self._walk(things)
         self._walk(self._data, as_data=True)
 
@@ -117,6 +118,12 @@ class Snapshot:
     def num_changed_bulky(self) -> int:
         """How many of the bulky things in data, which are not given back, have changed since."""
         return sum(_mark(thing) != mark for thing, mark in self._bulky)
+
+    @property
+    def advanced(self) -> tuple[str, ...]:
+        """Kinds of the iterators met that have gone on since, or may have: nothing rewinds them."""
+        marks = [(type(thing).__name__, mark, _drawn(thing)) for thing, mark in self._one_way]
+        return tuple(sorted({name for name, mark, now in marks if mark is None or now != mark}))
 
     def restore(self) -> None:
         """Write every value back; can be called again."""
@@ -148,7 +155,9 @@ class Snapshot:
                 self._data.append(thing)
                 continue
             self._seen[id(thing)] = thing
-            if as_data and is_bulky(thing):
+            if is_one_way(thing):
+                self._one_way.append((thing, _drawn(thing)))
+            elif as_data and is_bulky(thing):
                 self._bulky.append((thing, _mark(thing)))
             else:
                 stack.extend(self._keep(thing))
@@ -294,6 +303,11 @@ def _generator(thing: object) -> tuple[Callable[[Any], object], Any] | None:
         bits = thing.bit_generator
         return (lambda state: setattr(bits, "state", state)), bits.state
     return None
+
+
+def _drawn(iterator: Any) -> int | None:
+    """How many batches a DataLoader's iterator has given; None for any other."""
+    return getattr(iterator, "_num_yielded", None)
 
 
 def _mark(thing: Any) -> int | None:

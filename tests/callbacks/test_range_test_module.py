@@ -1,15 +1,19 @@
 """What a module's own code may do in a sweep: skip steps, add groups, save checkpoints."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from lrtool.callbacks import LRRangeTest
 from lrtool.errors import UnsupportedError
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, tiny_data, tiny_loader, tiny_trainer
 
 
 def swept(model: Any, *, num_steps: int = 8, **options: Any) -> LRRangeTest:
@@ -73,3 +77,70 @@ def test_B7_a_checkpoint_that_the_training_step_saves_is_not_saved_by_the_sweep(
     trainer.fit(model, tiny_loader())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.ckpt", "1.ckpt"]
     assert "save_checkpoint" not in vars(trainer)
+
+
+def endless(loader: Any) -> Any:
+    while True:
+        yield from loader
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(endless, "generator"), (lambda loader: iter(list(loader)), "list_iterator"), (iter, "Iter")],
+)
+def test_B4_an_iterator_that_the_module_draws_from_is_said_not_to_come_back(
+    make: Any, kind: str
+) -> None:
+    class Both(TinyModel):
+        unlabelled: Any
+        idle: Any
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            return super().training_step(batch, batch_idx) + self.loss(next(self.unlabelled))
+
+    model = Both()
+    model.unlabelled = make(tiny_loader(rows=400))
+    with pytest.warns(UserWarning, match="make them in on_train_start"):
+        result = swept(model).result
+    assert result is not None
+    (sentence,) = result.not_restored
+    assert kind in sentence
+
+
+def test_B4_an_iterator_made_at_the_start_or_not_drawn_from_needs_no_word() -> None:
+    class Both(TinyModel):
+        unlabelled: Any
+        idle: Any
+
+        def on_train_start(self) -> None:
+            self.unlabelled = iter(tiny_loader(rows=400))
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            return super().training_step(batch, batch_idx) + self.loss(next(self.unlabelled))
+
+    model = Both()
+    model.idle = iter(tiny_loader())
+    result = swept(model).result
+    assert result is not None
+    assert result.not_restored == ()
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_B4_an_iterator_inside_the_training_data_is_said_not_to_come_back(num_workers: int) -> None:
+    class Lines(IterableDataset[Any]):
+        def __init__(self) -> None:
+            self.lines = (row for row in endless(tiny_data()))
+
+        def __iter__(self) -> Iterator[Any]:
+            return islice(self.lines, 64)
+
+    finder = LRRangeTest(num_steps=20, max_steps=20, apply=False, then="stop")
+    data = DataLoader(
+        Lines(), 8, num_workers=num_workers,
+        multiprocessing_context="fork" if num_workers else None,
+    )  # fmt: skip
+    expected: Any = pytest.warns(UserWarning, match=r"iterators \(generator\)")
+    with expected if num_workers == 0 else nullcontext():
+        tiny_trainer(callbacks=[finder]).fit(TinyModel(), data)
+    assert finder.result is not None
+    assert bool(finder.result.not_restored) is (num_workers == 0)
