@@ -109,12 +109,19 @@ def _range_test(commands: Any) -> None:
     parser.add_argument("--min-lr", type=float, metavar="LR", help="lowest rate (adaptive)")
     parser.add_argument("--max-lr", type=float, metavar="LR", help="highest rate (adaptive)")
     parser.add_argument(
-        "--num-steps", type=int, default=100, metavar="N", help="optimizer steps of a pass (100)"
+        "--num-steps",
+        type=int,
+        default=100,
+        metavar="N",
+        help="optimizer steps of the first pass (100); the sweep may go on to 300",
     )
     parser.add_argument(
         "--repeats", type=int, default=1, metavar="N", help="passes to pool against noise (1)"
     )
-    parser.add_argument("--suggester", default="auto", metavar="NAME", help="pick rule (auto)")
+    parser.add_argument(
+        "--suggester", default="auto", metavar="NAME",
+        help="pick rule: auto, drop, minimum, slide, steepest or valley (auto)",
+    )  # fmt: skip
     parser.add_argument(
         "--per-group", action="store_true", help="measure a rate for each parameter group"
     )
@@ -192,10 +199,13 @@ def _tune(commands: Any) -> None:
         "--trials", type=int, default=20, metavar="N", help="trials in all, over restarts (20)"
     )
     parser.add_argument("--monitor", default="val_loss", metavar="NAME", help="metric (val_loss)")
-    parser.add_argument("--mode", choices=("min", "max"), default="min", help="which way is better")
+    parser.add_argument(
+        "--mode", choices=("min", "max"), default="min", help="which way is better (min)"
+    )
     parser.add_argument(
         "--schedule", action="append", metavar="NAME",
-        help="schedule to try; repeat it to search over several (one_cycle)",
+        help="schedule to try: constant, cosine, linear, one_cycle, sgdr, triangular, triangular2 "
+        "or wsd; repeat it to search over several (one_cycle)",
     )  # fmt: skip
     parser.add_argument(
         "--sampler", choices=("pibo", "priorband", "tpe", "gp", "cmaes", "random"),
@@ -206,7 +216,12 @@ def _tune(commands: Any) -> None:
         help="what ends weak trials early: median, those worse than the others' median at a step; "
         "rungs, all but the best third after a ninth and a third of the steps (none)",
     )  # fmt: skip
-    parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a trial")
+    parser.add_argument(
+        "--max-epochs",
+        type=int,
+        metavar="N",
+        help="epochs of a trial; this or --max-steps is needed",
+    )
     parser.add_argument("--max-steps", type=int, metavar="N", help="optimizer steps of a trial")
     parser.add_argument(
         "--storage", metavar="URL", help="journal file or database URL (a file in --out)"

@@ -12,6 +12,8 @@ import pytest
 from lrtool.cli import main
 from lrtool.cli.parser import build_parser
 from lrtool.result import RangeTestResult
+from lrtool.search import SCHEDULES
+from lrtool.suggest import SUGGESTERS
 from support import targets
 
 TESTS = Path(__file__).parents[1]
@@ -181,6 +183,22 @@ def test_tune_offers_every_sampler_and_every_pruner() -> None:
         for name in names:
             arguments = build_parser().parse_args(["tune", "t.py:f", f"--{option}", name])
             assert getattr(arguments, option) == name
+
+
+def test_help_states_every_default_and_every_name() -> None:
+    (commands,) = [one for one in build_parser()._actions if isinstance(one.choices, dict)]
+    assert commands.choices is not None
+    named = {"schedule": SCHEDULES, "suggester": SUGGESTERS}
+    seen = set()
+    for command in ("range-test", "tune", "report", "demo"):
+        for option in commands.choices[command]._actions:
+            text = str(option.help)
+            if option.option_strings and option.default not in (None, False, "==SUPPRESS=="):
+                assert f"({option.default})" in text, (command, option.dest)
+            missing = [name for name in named.get(option.dest, ()) if name not in text]
+            assert not missing
+            seen.add(option.dest)
+    assert seen >= set(named)
 
 
 def test_report_reads_a_saved_range_test(target: str, tmp_path: Path) -> None:
