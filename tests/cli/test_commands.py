@@ -186,12 +186,11 @@ def test_tune_offers_every_sampler_and_every_pruner() -> None:
 
 
 def test_help_states_every_default_and_every_name() -> None:
-    (commands,) = [one for one in build_parser()._actions if isinstance(one.choices, dict)]
-    assert commands.choices is not None
-    named = {"schedule": SCHEDULES, "suggester": SUGGESTERS}
+    (commands,) = [one.choices for one in build_parser()._actions if isinstance(one.choices, dict)]
+    named = {"schedule": list(SCHEDULES), "suggester": list(SUGGESTERS)}
     seen = set()
     for command in ("range-test", "tune", "report", "demo"):
-        for option in commands.choices[command]._actions:
+        for option in commands[command]._actions:
             text = str(option.help)
             if option.option_strings and option.default not in (None, False, "==SUPPRESS=="):
                 assert f"({option.default})" in text, (command, option.dest)
