@@ -63,6 +63,12 @@ def test_the_same_has_the_same_mark_and_what_differs_another() -> None:
         mark(data=[tiny_loader(), tiny_loader()]),
     ]
     assert len({mark(), *others}) == len(others) + 1
+    settings: list[dict[str, Any]] = [
+        {},
+        {"precision": "bf16-true"},
+        {"precision": "bf16-true", "max_epochs": 2},
+    ]
+    assert len({fingerprint_of(ADAMW, tiny_loader(), 1, given) for given in settings}) == 3
 
 
 def test_reading_the_data_leaves_no_trace() -> None:

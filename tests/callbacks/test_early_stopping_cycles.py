@@ -63,8 +63,9 @@ def test_a_verdict_that_min_steps_held_back_waits_for_the_end_of_the_next_cycle(
     """It fell at step 24, and may be carried out from step 26 on, in the middle of a cycle."""
     stopper = EarlyStopping("val_loss", patience=1)
     waves = SGDRScheduler(max_lr=0.01, T_0=12, T_mult=1)
-    _, trainer = fit(stopper, WAVES, waves, min_steps=26)
+    model, trainer = fit(stopper, WAVES, waves, min_steps=26)
     assert trainer.global_step == 36
+    assert model.validations == 9  # one more, after a request, would be in the midst of the third
 
 
 def test_message_counts_cycles() -> None:
