@@ -298,11 +298,13 @@ def test_T3_adabound_follows_an_applied_rate_but_scales_with_a_schedule() -> Non
 
 
 def test_T3_adabound_built_at_zero_takes_its_first_rate_as_the_base() -> None:
-    """Without, its bound is a division by zero."""
+    """And keeps it when the rate moves on."""
     parameter = matrix()
     optimizer: Any = optimizers.guard(pytorch_optimizer.AdaBound([parameter], lr=0.0))
     param_groups.set_value(optimizer, "lr", 0.01)
     assert updates(optimizer, parameter, 3) == pytest.approx([0.01] * 3, rel=1e-4)
+    param_groups.set_value(optimizer, "lr", 0.001)
+    updates(optimizer, parameter, 1)
     assert optimizer.base_lrs == [0.01]
 
 
