@@ -53,7 +53,7 @@ def plot_range_test(
         return _nothing(ax, palette, "no finite loss was measured")
     _draw_losses(ax, curve, palette)
     if not isinstance(result, LossCurve) and result.suggestion.has_pick:
-        _mark_rates(ax, result.suggestion, palette)
+        _mark_rates(ax, result.suggestion, palette, named=not suggestions)
     _mark_divergence(ax, curve, palette)
     log_rate_axis(ax, float(curve.lr.min()), float(curve.lr.max()))
     ax.set_xlabel("learning rate")
@@ -227,7 +227,10 @@ def _draw_losses(ax: "Axes", curve: LossCurve, palette: Palette) -> None:
     ax.set_ylim(low, high)
 
 
-def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:
+def _mark_rates(
+    ax: "Axes", suggestion: "Suggestion", palette: Palette, *, named: bool = True
+) -> None:
+    """The three rates as lines; named beside them, or, where a legend needs the place, in it."""
     low, high = suggestion.interval
     small = is_small(ax)
     ax.axvspan(low, high, color=palette.band, alpha=0.22, linewidth=0, label="80% interval")
@@ -235,8 +238,10 @@ def _mark_rates(ax: "Axes", suggestion: "Suggestion", palette: Palette) -> None:
     marks = [("min", suggestion.min_lr), ("lr", suggestion.lr), ("max", suggestion.max_lr)]
     for name, rate in marks:
         if name != "lr":
-            ax.axvline(rate, color=palette.pick, linewidth=1, linestyle=(0, (3, 2)))
-    if small:
+            label = "min, max" if name == "min" and not named else None
+            dashes = (0, (3, 2))
+            ax.axvline(rate, color=palette.pick, linewidth=1, linestyle=dashes, label=label)
+    if small or not named:
         return
     # Names stand at different heights, so that rates close to each other stay readable.
     for height, (name, rate) in zip((0.79, 0.86, 0.93), marks, strict=True):

@@ -8,6 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from lrtool.curve import LossCurve
 from lrtool.plotting import plot_range_test, plot_range_tests, plot_slope, plot_suggestions, style
@@ -129,6 +130,19 @@ def test_no_two_words_overlap_on_a_slide() -> None:
     ax = plot_range_test(a_result(), an_ax((6.4, 4.0)))
     drawn(ax)
     boxes = [text.get_window_extent() for text in ax.texts]
+    overlaps = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert not overlaps
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.2), (4.5, 3.0)])
+def test_no_two_words_overlap_where_every_suggester_is_named(size: tuple[float, float]) -> None:
+    result = a_result()
+    ax = plot_range_test(result, an_ax(size), suggestions=result.compare().suggestions)
+    drawn(ax)
+    legends = ax.findobj(Legend)
+    texts = [text for one in legends for text in one.get_texts()] + list(ax.texts)
+    assert {"min, max", "lr"} < {text.get_text() for text in texts}
+    boxes = [text.get_window_extent() for text in texts if text.get_text() != "diverged"]
     overlaps = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
     assert not overlaps
 
