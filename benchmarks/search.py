@@ -29,7 +29,7 @@ from lrtool.result import RangeTestResult
 from lrtool.search.measured import measured_space
 from lrtool.search.pruners import REDUCTION, make_pruner
 from lrtool.search.sampler import PriorSampler, distribution
-from lrtool.search.space import LR, MOMENTUM, STEPS, Space
+from lrtool.search.space import LR, MOMENTUM, Space
 from lrtool.suggest import Suggestion, suggest
 
 SEEDS = 20
@@ -212,13 +212,7 @@ def ours(
 ) -> Run:
     space, result = our_space(surrogate, seed, shift)
     sampler = PriorSampler(
-        space.priors,
-        seed=seed,
-        pick=space.start(),
-        explore=LR,
-        sensitive=(LR, MOMENTUM),
-        steps=STEPS,
-        **options,
+        space.priors, seed=seed, pick=space.start(), explore=LR, sensitive=(LR, MOMENTUM), **options
     )
     pruner = make_pruner("rungs" if rungs else "none", {})
     study = optuna.create_study(sampler=sampler, pruner=pruner)

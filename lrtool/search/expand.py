@@ -11,8 +11,8 @@ __all__ = ["step_out"]
 
 _ON_THE_EDGE = 0.75  # scales from the centre beyond which an outermost best is no accident
 _FEWEST, _MOST = 3, 16  # finished trials between which it is worth a trial
-_SHORTEST, _LONGEST = 0.25, 1.2  # decades
-_FIRST, _GROWTH = 0.5, 1.6  # of the distance between the best and its neighbour
+_SHORTEST, _LONGEST = 0.4, 1.2  # decades
+_GROWTH = 1.6
 _FLAT = 0.005  # the best is no better than the middle one by this share: nothing has trained yet
 _GAP = 1.5  # decades between neighbours that a flat may hide a slope in
 
@@ -20,9 +20,9 @@ _GAP = 1.5  # decades between neighbours that a flat may hide a slope in
 def step_out(prior: AnyPrior, outcomes: Sequence[Outcome], name: str) -> float | None:
     """A value beyond the best, when the best so far lies at the edge of what was tried.
 
-    The first step is half the distance between the best and its neighbour, the others 1.6 times it,
-    so they grow while they succeed: a prior that is two decades off is soon left behind. While all
-    trials are alike there is no best to step from, and the middle of the widest gap is next.
+    The step is 1.6 times the distance between the best and its neighbour, so it grows while it
+    succeeds: a prior that is two decades off is left behind in three trials. While all trials are
+    alike there is no best to step from, and the middle of the widest gap is next.
 
     Args:
         prior: the parameter's.
@@ -52,8 +52,7 @@ def step_out(prior: AnyPrior, outcomes: Sequence[Outcome], name: str) -> float |
     if not outermost or (abs(here - middle) < _ON_THE_EDGE * prior.scale and not hopeless):
         return None
     neighbour = tried[-2] if side > 0 else tried[1]
-    growth = _FIRST if len(known) <= _FEWEST else _GROWTH
-    step = min(max(growth * abs(here - neighbour), _SHORTEST), _LONGEST)
+    step = min(max(_GROWTH * abs(here - neighbour), _SHORTEST), _LONGEST)
     bound = prior.x(prior.high if side > 0 else prior.low)
     if abs(bound - here) < 0.05:
         return None

@@ -16,7 +16,6 @@ _FITS = 40  # hyperparameters tried for each fit
 _SHORT, _USUAL, _LONG = 1.8, 3.0, 9.0  # units of the coordinates, in widths of the priors
 _PRIOR_SHARE, _NEAR_SHARE = 192, 192  # candidates from the prior, and around the best
 _POLISH = 3  # rounds of small steps from the best candidates
-_NEAR, _NEAR_DF = 0.4, 3.0  # width (of the coordinate) and tails of the density around the best
 
 
 def propose(
@@ -25,14 +24,11 @@ def propose(
     strength: float,
     random: np.random.Generator,
     sensitive: Collection[str] = (),
-    explore: str | None = None,
 ) -> dict[str, Any]:
-    r"""The parameters that maximize EI(x) p(x)^strength q(x).
+    r"""The parameters that maximize EI(x) p(x)^strength.
 
     EI is the expected improvement under a Gaussian process with a Matérn 5/2 kernel; losses above
-    the median are cut off, which makes diverged trials merely bad. q is Student's t in `explore`
-    around the best trial: far from it the process knows nothing, but a rate's good values lie
-    together.
+    the median are cut off, which makes diverged trials merely bad.
 
     Args:
         priors: parameter name -> prior.
@@ -41,7 +37,6 @@ def propose(
         random: source of the candidates.
         sensitive: parameters that are expected to matter most: the kernel's lengths begin at a
             fifth of the others'. None named, all begin alike.
-        explore: the parameter of q; without it q is 1.
 
     References:
         Hvarfner et al., "πBO: augmenting acquisition functions with user beliefs", ICLR 2022.
@@ -53,20 +48,13 @@ def propose(
     model = _fit(x, y, frame, random)
     best = x[np.argsort(y)[: max(1, min(3, len(y) // 3))]]
     candidates = frame.candidates(best, random)
-    incumbent = float(y.min())
-
-    def acquisition(rows: FloatArray) -> FloatArray:
-        expected = _log_improvement(model, rows, incumbent)
-        near = frame.log_near(rows, best[0], explore)
-        return expected + strength * frame.log_prior(rows) + near
-
-    value = acquisition(candidates)
+    value = _acquisition(model, candidates, frame, strength, float(y.min()))
     width = 0.1
     for _ in range(_POLISH):
         top = candidates[np.argsort(-value)[:4]]
         around = frame.near(np.repeat(top, 16, axis=0), width, random)
         candidates = np.concatenate([top, around])
-        value = acquisition(candidates)
+        value = _acquisition(model, candidates, frame, strength, float(y.min()))
         width /= 3
     return frame.decode(candidates[int(np.argmax(value))])
 
@@ -154,12 +142,6 @@ class _Frame:
                 total += rows[:, i] * prior.log_density(choice)
         return total
 
-    def log_near(self, rows: FloatArray, best: FloatArray, name: str | None) -> FloatArray:
-        """The logarithm of a density around the best in one number; zero for none."""
-        own = [i for i, column in enumerate(self.columns) if column == (name, None)]
-        z = (rows[:, own] - best[own]) * self.units[own] / _NEAR
-        return np.asarray(-(_NEAR_DF + 1) / 2 * np.log1p(z**2 / _NEAR_DF).sum(axis=1))
-
 
 @dataclass(frozen=True)
 class _Model:
@@ -233,10 +215,13 @@ def _posterior(x: FloatArray, y: FloatArray, theta: FloatArray) -> tuple[_Model 
     return _Model(x, lengths, noise, mean, chol, weights), score
 
 
-def _log_improvement(model: _Model, rows: FloatArray, best: float) -> FloatArray:
-    """The logarithm of EI."""
+def _acquisition(
+    model: _Model, rows: FloatArray, frame: _Frame, strength: float, best: float
+) -> FloatArray:
+    """The logarithm of EI times prior^strength."""
     mean, deviation = model.predict(rows)
     z = (best - mean) / deviation
     density = np.exp(-0.5 * z**2) / sqrt(2 * pi)
     below = 0.5 * (1 + np.array([erf(v / sqrt(2)) for v in z]))
-    return np.asarray(np.log(np.maximum(deviation * (z * below + density), 1e-300)))
+    improvement = np.maximum(deviation * (z * below + density), 1e-300)
+    return np.log(improvement) + strength * frame.log_prior(rows)

@@ -12,7 +12,6 @@ __all__ = ["Outcome", "Verdict", "inspect_prior"]
 _EARLIEST = 5  # outcomes before anything is concluded
 _FAR = 2.0  # scales from the centre beyond which the prior did not expect the best
 _DISTANCE = 1.0  # and at least this far in units of the coordinate (decades)
-_NEARER = 2  # outcomes within it, to have something to compare with
 _SHARE = 0.25  # the best quarter of the outcomes decides
 
 
@@ -48,8 +47,7 @@ def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Ve
     """Judge one prior by where the best trials lie.
 
     The prior misleads when the best quarter of the outcomes all lie on one side of its centre, and
-    the median of them more than two of its widths and one unit of its coordinate away, although at
-    least two others were nearer.
+    the median of them more than two of its widths and one unit of its coordinate away.
 
     Args:
         name: the parameter.
@@ -68,9 +66,7 @@ def inspect_prior(name: str, prior: AnyPrior, outcomes: Sequence[Outcome]) -> Ve
     distances = [prior.z(outcome.params[name]) for outcome in best]
     middle = sorted(distances)[len(distances) // 2]
     one_sided = all(z > 0 for z in distances) or all(z < 0 for z in distances)
-    far = max(_FAR, _DISTANCE / prior.scale)
-    nearer = sum(abs(prior.z(outcome.params[name])) < far for outcome in known)
-    if not one_sided or abs(middle) < far or nearer < _NEARER:
+    if not one_sided or abs(middle) < max(_FAR, _DISTANCE / prior.scale):
         return Verdict()
     direction = 1 if middle > 0 else -1
     side = "above" if direction > 0 else "below"

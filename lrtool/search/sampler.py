@@ -19,7 +19,7 @@ from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, Verdict, inspect_prior
 from lrtool.search.outcomes import outcomes_of
-from lrtool.search.prior import AnyPrior, CategoricalPrior, Prior
+from lrtool.search.prior import AnyPrior, CategoricalPrior
 from lrtool.search.priorband import draw
 
 __all__ = ["PriorSampler", "distribution"]
@@ -27,27 +27,25 @@ __all__ = ["PriorSampler", "distribution"]
 _log = logging.getLogger(__name__)
 
 _NARROW = 0.15  # share of the other priors' quantiles that the design spans beside `explore`
-_WIDTHS = 3.0  # of a prior, that a step keeps within
 
 
 class PriorSampler(BaseSampler):
     r"""Sample from a prior first, then from a model or a base sampler weighted by the prior.
 
-    Trial 0 is the pick, the next ones are the pick moved by `steps`, and any left of the first
-    `n_design` are a low-discrepancy design through the prior's quantiles. For "pibo" and
-    "priorband" it goes through all of them in `explore` and in choices, and through the middle ones
-    in the other numbers, so that the first trials tell what `explore` does. While the best trial is
-    the outermost in `explore`, the next one steps further out. From then on "pibo" maximizes, for
-    trial n,
+    Trial 0 is the pick, trials 1 to `n_design` - 1 are a low-discrepancy design through the prior's
+    quantiles. For "pibo" and "priorband" it goes through all of them in `explore` and in choices,
+    and through the middle ones in the other numbers, so that the first trials tell what `explore`
+    does. While the best trial is the outermost in `explore`, the next one steps further out. From
+    then on "pibo" maximizes, for trial n,
 
-        EI(x) p(x)^(beta / n) q(x)
+        EI(x) p(x)^(beta / n)
 
-    under a Gaussian process, q being a heavy-tailed density of `explore` around the best trial;
-    "priorband" draws from PriorBand's mixture of uniform, prior and incumbent; and any other base
-    sampler makes K proposals x_1 .. x_K of which one is drawn with probability
-    w_k \propto p(x_k)^(beta / n), which resamples the same idea: the prior p counts less and less.
-    A guard compares the best trials with the prior, widens a misleading one three times, halves
-    beta and says so in the log and in the study's attribute "lrtool:prior_guard".
+    under a Gaussian process, "priorband" draws from PriorBand's mixture of uniform, prior and
+    incumbent, and any other base sampler makes K proposals x_1 .. x_K of which one
+    is drawn with probability w_k \propto p(x_k)^(beta / n), which resamples the same idea: the
+    prior p counts less and less. A guard compares the best trials with the prior, widens a
+    misleading one three times, halves beta and says so in the log and in the study's attribute
+    "lrtool:prior_guard".
 
     Every draw depends on the seed, the trial's number and the finished trials alone: a study that
     was stopped and continued equals one that was not, and several workers need no coordination.
@@ -58,12 +56,9 @@ class PriorSampler(BaseSampler):
             sampler, or a sampler.
         seed: makes runs with one worker identical.
         pick: trial 0, name -> value; each prior's centre by default.
-        explore: the parameter in which to step out when the best trial is the outermost one, and
-            near whose best value "pibo" stays.
+        explore: the parameter in which to step out when the best trial is the outermost one.
         sensitive: parameters expected to matter most: "pibo" begins with shorter lengths for them,
             and the guard judges them alone; all of them by default.
-        steps: what trials 1, 2, .. add to the pick, name -> distance in the parameter's coordinate,
-            at most three widths of its prior; for "pibo" and "priorband" only.
         n_design: trials before the base sampler takes over, the pick included; by default 3 for
             "pibo" and "priorband", else max(4, 2 x parameters).
         beta: strength of the prior; at trial n its exponent is beta / n.
@@ -86,7 +81,6 @@ class PriorSampler(BaseSampler):
         pick: Mapping[str, Any] | None = None,
         explore: str | None = None,
         sensitive: Collection[str] = (),
-        steps: Sequence[Mapping[str, float]] = (),
         n_design: int | None = None,
         beta: float = 2.5,
         n_candidates: int = 8,
@@ -111,7 +105,6 @@ class PriorSampler(BaseSampler):
         self._n_design = default if n_design is None else n_design
         self._explore = explore
         self._sensitive = tuple(name for name in sensitive if name in self._priors)
-        self._steps = tuple(steps) if self._own else ()
         integer(1, n_design=self._n_design)
         self._beta = beta
         self._n_candidates = n_candidates
@@ -143,14 +136,7 @@ class PriorSampler(BaseSampler):
         if verdicts:
             self._say(study, number, verdicts)
         if self._own == "pibo":
-            return propose(
-                priors,
-                outcomes,
-                beta / number,
-                self._rng(number),
-                self._sensitive,
-                self._explore,
-            )
+            return propose(priors, outcomes, beta / number, self._rng(number), self._sensitive)
         if self._own == "priorband":
             return draw(priors, outcomes, self._rng(number))
         proposals = self._proposals(study, trial, search_space)
@@ -201,22 +187,10 @@ class PriorSampler(BaseSampler):
 
     def _design(self, number: int, names: Mapping[str, Any]) -> dict[str, Any]:
         point = design_point(number, len(names), self._seed)
-        drawn = {
+        return {
             name: self._priors[name].quantile(0.5 + self._share(name) * (float(q) - 0.5))
             for name, q in zip(names, point, strict=True)
         }
-        return drawn if number > len(self._steps) else drawn | self._stepped(number)
-
-    def _stepped(self, number: int) -> dict[str, float]:
-        """The pick's numbers, moved by one of the steps."""
-        step = self._steps[number - 1]
-        moved = {}
-        for name, prior in self._priors.items():
-            if isinstance(prior, Prior):
-                reach = _WIDTHS * prior.scale
-                start = prior.x(self._pick.get(name, prior.start))
-                moved[name] = prior.value(start + min(max(step.get(name, 0.0), -reach), reach))
-        return moved
 
     def _share(self, name: str) -> float:
         """How much of a prior the design spans."""

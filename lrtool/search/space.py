@@ -14,17 +14,12 @@ from lrtool._check import one_of, require
 from lrtool.errors import ArgumentError
 from lrtool.search.prior import AnyPrior, CategoricalPrior, Prior, prior_from_dict
 
-__all__ = ["LR", "MOMENTUM", "SCHEDULE", "SCHEDULES", "STEPS", "WEIGHT_DECAY", "Space"]
+__all__ = ["LR", "MOMENTUM", "SCHEDULE", "SCHEDULES", "WEIGHT_DECAY", "Space"]
 
 LR = "max_lr_decades"
 MOMENTUM = "one_minus_momentum_decades"
 WEIGHT_DECAY = "weight_decay_decades"
 SCHEDULE = "schedule"
-
-# The first trials beside the measured pick, in the coordinates of `Space`. Where a model overfits
-# the best rate lies a decade below the pick or more, elsewhere a little above it; both are tried
-# with 1 - momentum five times as large, which seldom hurts a short training.
-STEPS = ({LR: -1.0, MOMENTUM: 0.7}, {LR: 0.35, MOMENTUM: 0.7})
 
 # How many decades 1 - momentum grows by while the rate is at its peak: 0.3 doubles it.
 _DIP = Prior(low=0.0, high=0.7, center=0.2, scale=0.15)

@@ -16,7 +16,7 @@ from lrtool.result import RangeTestResult
 from lrtool.search.bases import SAMPLERS, BaseLike, plain_sampler
 from lrtool.search.pruners import PRUNERS, make_pruner
 from lrtool.search.sampler import PriorSampler
-from lrtool.search.space import LR, MOMENTUM, STEPS, Space
+from lrtool.search.space import LR, MOMENTUM, Space
 from lrtool.search.storage import Home
 
 __all__ = ["Definition", "OpenStudy", "load_definition", "open_study"]
@@ -141,7 +141,6 @@ def _sampler(
         pick=definition.space.start(),
         explore=LR,
         sensitive=(LR, MOMENTUM),
-        steps=STEPS,
     )
 
 
