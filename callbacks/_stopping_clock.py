@@ -80,7 +80,7 @@ class Clock:
 
     def rising(self, trainer: "Trainer") -> bool:
         """Whether the next step's rate is above the last one's."""
-        if (active := _active(trainer)) is not None:
+        if (active := active_schedule(trainer)) is not None:
             schedule, here = active
             return schedule(here) > schedule(max(here - 1, 0))
         now = _lr(trainer)
@@ -90,7 +90,7 @@ class Clock:
         step = trainer.global_step
         if not self._aware or step == 0:
             return _NO_CYCLES
-        if (active := _active(trainer)) is not None:
+        if (active := active_schedule(trainer)) is not None:
             schedule, here = active
             return _lrtool_position(schedule, here, moved=True)
         torch_scheduler = _torch_cycles(trainer)
@@ -123,7 +123,7 @@ def _lr(trainer: "Trainer") -> float | None:
     return param_groups.get(optimizers[0], "lr") if optimizers else None
 
 
-def _active(trainer: "Trainer") -> tuple[Schedule, int] | None:
+def active_schedule(trainer: "Trainer") -> tuple[Schedule, int] | None:
     """The schedule of the learning rate that a callback writes, and where on it the run stands."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         schedule = getattr(callback, "schedule", None)
@@ -138,7 +138,7 @@ def _falls_yet(trainer: "Trainer") -> bool:
     The gain of a decay comes at its end. A decay without an end, as an exponential one, has none to
     wait for.
     """
-    if (ours := _active(trainer) or _wrapped(trainer)) is not None:
+    if (ours := active_schedule(trainer) or _wrapped(trainer)) is not None:
         schedule, here = ours
         return schedule.length is not None and schedule(here) > schedule(schedule.length)
     return any(_torch_falls_yet(config.scheduler) for config in trainer.lr_scheduler_configs)
@@ -181,7 +181,7 @@ def _wrapped(trainer: "Trainer") -> tuple[Schedule, int] | None:
 
 def _has_cycles(trainer: "Trainer") -> bool:
     """Whether the schedule has a cycle, now or at its end."""
-    ours = _active(trainer) or _wrapped(trainer)
+    ours = active_schedule(trainer) or _wrapped(trainer)
     if ours is None:
         return _torch_cycles(trainer) is not None
     schedule, here = ours

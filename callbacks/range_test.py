@@ -123,6 +123,12 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             mode == "min" or monitor is not None, 'mode="min" without a monitor',
             "name the metric to maximize", mode=mode,
         )  # fmt: skip
+        require(
+            isinstance(at_epochs, Sequence), "a sequence of epochs",
+            "(3,) sweeps before the epoch of index 3", at_epochs=at_epochs,
+        )  # fmt: skip
+        for epoch in at_epochs:
+            integer(0, "epochs are counted from 0", at_epochs=epoch)
         one_of("then", then, ("train", "stop"))
         one_of("on_resume", on_resume, ("skip", "run"))
         one_of("snapshot", snapshot, ("cpu", "device"))

@@ -20,7 +20,7 @@ from lrtool.param_groups import Knob
 from lrtool.result import RangeTestResult
 from lrtool.schedules import Schedule, ScheduleLike
 
-__all__ = ["ParamScheduler", "active_schedule"]
+__all__ = ["ParamScheduler"]
 
 
 class ParamScheduler(Callback):
@@ -100,6 +100,12 @@ class ParamScheduler(Callback):
     def schedule(self) -> Schedule | None:
         """The rate's schedule once it is known: after the first training batch has begun."""
         return self._writer.lr
+
+    @property
+    def state_key(self) -> str:
+        """One an optimizer, and one for each of its knobs, may stand in one Trainer."""
+        knobs = [knob for knob, plan in self._plans.items() if plan is not None]
+        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}, 'knobs': {knobs}}}"
 
     @property
     def schedules_lr(self) -> bool:
@@ -221,15 +227,6 @@ class ParamScheduler(Callback):
         if "total_steps" in self._saved and self.on_length_change == "hold":
             total = self._saved["total_steps"]
         self._writer.set_horizon(replace(horizon, total_steps=total))
-
-
-def active_schedule(trainer: Trainer) -> Schedule | None:
-    """The schedule of the learning rate that a callback of `trainer` writes; None without one."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        schedule = getattr(callback, "schedule", None)
-        if getattr(callback, "schedules_lr", False) and isinstance(schedule, Schedule):
-            return schedule
-    return None
 
 
 def _is_measurement_due(trainer: Trainer) -> bool:

@@ -1,7 +1,7 @@
 """The state machine that walks the LR ladder."""
 
 from dataclasses import dataclass
-from math import isfinite, log10
+from math import inf, isfinite, log10
 
 import numpy as np
 
@@ -194,7 +194,8 @@ class Sweep:
         if low is not None:
             start = max(start, log10(low))
             end = max(end, start + 0.5)
-        return lr_ladder(10.0**start, 10.0**end, steps)
+        # 10**log10 may leave the bounds by a hair.
+        return lr_ladder(max(10.0**start, low or 0.0), min(10.0**end, high or inf), steps)
 
     def _note(self, message: str) -> None:
         """Keep what ended the first pass that diverged."""

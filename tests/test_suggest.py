@@ -154,8 +154,9 @@ def test_any_losses_at_all_give_a_suggestion_with_rates_in_order_or_none(
             assert np.isnan(found.lr)
 
 
-def test_an_empty_curve_is_too_few_points() -> None:
-    assert suggest(LossCurve(np.array([]), np.array([]))).status is Status.TOO_FEW_POINTS
+@pytest.mark.parametrize("reason", StopReason)
+def test_an_empty_curve_is_too_few_points(reason: StopReason) -> None:
+    assert suggest(LossCurve(np.array([]), np.array([]), reason)).status is Status.TOO_FEW_POINTS
 
 
 def test_a_descent_that_goes_on_to_the_end_is_never_diverged() -> None:

@@ -121,6 +121,16 @@ def test_a_given_end_is_never_passed() -> None:
         assert curve.lr.max() <= 1e-3
 
 
+@pytest.mark.parametrize("end", [50.0, 0.3, 7e-5])
+def test_the_slow_pass_stays_within_a_given_end_to_the_last_bit(end: float) -> None:
+    """10**log10(50) is 49.99999999999999."""
+    low = run(SweepConfig(min_lr=end), Quadratic(0.3 / end))
+    assert low.passes is not None
+    assert low.passes.max() > 0
+    assert low.lr.min() == end
+    assert run(SweepConfig(max_lr=end), Quadratic(0.01 / end)).lr.max() == end
+
+
 @given(seed=st.integers(0, 200), curvature=st.floats(1e-3, 1e3))
 @settings(max_examples=40, deadline=None)
 def test_never_more_than_max_steps_and_every_later_pass_restarts(

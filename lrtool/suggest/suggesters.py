@@ -77,7 +77,7 @@ def _readable(curve: LossCurve) -> Reading | tuple[Status, str]:
     reading = read(curve)
     if reading is None:
         finite = int(np.isfinite(curve.loss).sum())
-        if _diverged(curve):
+        if len(curve) and _diverged(curve):
             return Status.DIVERGED_AT_START, _too_high(curve)
         return Status.TOO_FEW_POINTS, (
             f"{finite} finite losses, and a pick needs {FEWEST}; take more steps"

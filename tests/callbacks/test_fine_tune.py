@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrtool import optimizers, param_groups, schedules
 from lrtool.callbacks import FineTuneRecipe, LRRangeTest, OneCycleScheduler
-from lrtool.callbacks.schedule import active_schedule
+from lrtool.callbacks._stopping_clock import active_schedule
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.fine_tuning import Stage
 from lrtool.stage_record import StageRecord
@@ -309,7 +309,7 @@ def test_other_callbacks_see_the_schedule() -> None:
     reads, callback = Reads(), recipe(measure=False)
     trainer = tiny_trainer(max_epochs=2, callbacks=[callback, reads])
     trainer.fit(Net(), loader())
-    assert reads.found == callback.schedule
+    assert reads.found == (callback.schedule, trainer.global_step)
 
 
 # All batches are alike here, so that where the loader goes on does not matter.

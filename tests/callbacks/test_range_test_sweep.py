@@ -654,6 +654,12 @@ def test_optimizers_that_share_a_backward_share_its_loss(index: int) -> None:
     np.testing.assert_allclose(curve_of(finder).loss, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("epochs", [3, (-1,), (0.5,), None])
+def test_A24_epochs_that_are_none_are_refused(epochs: Any) -> None:
+    with pytest.raises(ArgumentError, match="at_epochs"):
+        LRRangeTest(at_epochs=epochs)
+
+
 def test_A20_an_optimizer_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"optimizer < 2 must hold, got optimizer=2"):
         sweep(Adversaries(), finder=exact(optimizer=2))

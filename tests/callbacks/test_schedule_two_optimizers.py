@@ -1,5 +1,6 @@
 """Two optimizers, stepped by hand in turns: each has its own scheduler, on the common count."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,26 @@ def test_each_scheduler_writes_to_its_own_optimizer() -> None:
     cycle, line = one_cycle(max_lr=0.5, total_steps=16), linear(0.2, total_steps=16)
     assert model.used[0] == [(step, cycle(step)) for step in range(0, 16, 2)]
     assert model.used[1] == [(step, line(step)) for step in range(1, 16, 2)]
+
+
+def test_two_schedulers_of_one_class_keep_apart_in_a_checkpoint(tmp_path: Path) -> None:
+    def callbacks() -> list[Any]:
+        return [
+            ParamScheduler(lr="linear", total_steps=16, optimizer=0),
+            ParamScheduler(lr="cosine", total_steps=16, optimizer=1),
+            ParamScheduler(weight_decay="linear", total_steps=16, optimizer=1),
+        ]
+
+    whole, half, rest = Alternating(), Alternating(), Alternating()
+    tiny_trainer(callbacks=callbacks()).fit(whole, tiny_loader())
+    trainer = tiny_trainer(callbacks=callbacks(), max_epochs=1)
+    trainer.fit(half, tiny_loader())
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    tiny_trainer(callbacks=callbacks()).fit(
+        rest, tiny_loader(), ckpt_path=str(tmp_path / "half.ckpt")
+    )
+    for one, other, both in zip(half.used, rest.used, whole.used, strict=True):
+        assert one + other == both
 
 
 def test_the_length_that_is_asked_for_is_said_to_be_the_common_count() -> None:
