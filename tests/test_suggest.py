@@ -348,6 +348,11 @@ def test_a_function_of_the_curve_is_a_suggester_too() -> None:
     assert suggest(curve_with(), mine).method == "mine"
 
 
+def test_a_function_that_returns_a_bare_rate_is_told_what_to_return() -> None:
+    with pytest.raises(ArgumentError, match=r"returns a lrtool.Suggestion .*returned=0\.1"):
+        suggest(curve_with(), lambda curve: 0.1)  # type: ignore[arg-type,return-value]
+
+
 def test_an_unknown_name_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(ArgumentError, match="steepest"):
         suggest(curve_with(), "stepest")

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from lrtool._check import one_of
+from lrtool._check import one_of, require
 from lrtool.curve import LossCurve
 from lrtool.suggest.auto import DESCENT, Estimate, combine
 from lrtool.suggest.reading import FEWEST, Reading, read
@@ -36,7 +36,7 @@ def suggest(
         optimizer: the optimizer's class name, which `auto` may use as prior knowledge.
 
     Raises:
-        ArgumentError: for an unknown name.
+        ArgumentError: for an unknown name, or a function that returns something else.
 
     >>> lr = np.geomspace(1e-6, 10, 100)
     >>> curve = LossCurve(lr, 1 / (1 + lr / 1e-3) + lr)
@@ -44,7 +44,12 @@ def suggest(
     True
     """
     if callable(method):
-        return method(curve)
+        found = method(curve)
+        require(
+            isinstance(found, Suggestion), "a suggester returns a lrtool.Suggestion",
+            "lrtool.suggest.suggest(curve) makes one", returned=found,
+        )  # fmt: skip
+        return found
     one_of("suggester", method, SUGGESTERS)
     if method == "auto":
         return auto(curve, optimizer=optimizer)
