@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrtool.curve import FloatArray, LossCurve
@@ -140,6 +140,7 @@ def test_A4_no_pick_means_nan_rates_a_status_and_a_sentence_with_a_remedy() -> N
     values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=40),
     stopped=st.sampled_from(list(StopReason)),
 )
+@example(values=[0.0] * 7 + [8.5e307, 0.0, 8.5e307], stopped=StopReason.DIVERGED)
 @settings(max_examples=150, deadline=None)
 def test_any_losses_at_all_give_a_suggestion_with_rates_in_order_or_none(
     values: list[float], stopped: StopReason

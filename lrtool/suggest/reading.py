@@ -81,6 +81,7 @@ class Reading:
         return float(self.x[self.lowest + above[0] if len(above) else -1])
 
     @property
+    @np.errstate(over="ignore")  # losses near the largest float
     def onset(self) -> float:
         """log10 LR from which the loss stays above its start beyond noise; NaN for never."""
         usual = np.flatnonzero(self.value <= self.base + 3 * self.error)
