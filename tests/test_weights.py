@@ -102,7 +102,7 @@ def test_the_mean_is_taken_in_double_precision() -> None:
     assert mean.item() == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("nothing", [None, [], iter([])], ids=str)
+@pytest.mark.parametrize("nothing", [None, [], iter([])], ids=["none", "list", "iterator"])
 def test_without_a_batch_no_statistics_are_forgotten(nothing: Any) -> None:
     model = net()
     model(batches()[0])
