@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The exact spelling matters: any other one may pull gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Setuptools warns of every editable install.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help

@@ -83,7 +83,7 @@ def open_study(
         define: makes the definition; called by the study's creator only.
         settings: what the caller wants. None, and values equal to `defaults`, mean "as stored".
         defaults: the caller's default values.
-        sampler: base sampler; None as stored, or TPE.
+        sampler: base sampler; None as stored, or "pibo".
         pruner: None as stored, or none.
 
     Raises:
@@ -193,8 +193,8 @@ def _settled(
         if name not in _CHANGEABLE:
             raise ArgumentError(
                 f"{name} must stay what study {study.study_name!r} was made with "
-                f"({stored.get(name)!r}), got {value!r}; leave it out to continue that study, or "
-                "give another study_name to start a new one"
+                f"({stored.get(name)!r}), got {value!r}; give that to continue the study, or another "
+                "study_name to start a new one"
             )
         settled[name] = value
     if settled != stored:
