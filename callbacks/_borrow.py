@@ -22,7 +22,8 @@ from lrtool.callbacks._mute import (
     muted_scheduler,
 )
 from lrtool.errors import UnsupportedError
-from lrtool.snapshot import RandomState, Snapshot, Where, uninterrupted
+from lrtool.random_state import RandomState
+from lrtool.snapshot import Snapshot, Where, uninterrupted
 
 __all__ = ["Loan", "borrowed"]
 

@@ -10,7 +10,7 @@ import torch
 
 from lrtool.callbacks._lightning import LightningModule, lightning_modules
 from lrtool.errors import ArgumentError
-from lrtool.snapshot import RandomState
+from lrtool.random_state import RandomState
 
 __all__ = ["check_model", "new_model", "seed_all", "seeded"]
 

@@ -11,8 +11,9 @@ from lrtool.callbacks._new_model import check_model
 from lrtool.callbacks._range_test_context import stays_in_workers
 from lrtool.callbacks.range_test import LRRangeTest
 from lrtool.errors import ArgumentError, UnsupportedError
+from lrtool.random_state import RandomState
 from lrtool.result import RangeTestResult
-from lrtool.snapshot import RandomState, Snapshot
+from lrtool.snapshot import Snapshot
 
 __all__ = ["measure"]
 

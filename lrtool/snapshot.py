@@ -4,7 +4,6 @@ A snapshot is a copy of values inside live objects, never of the objects: restor
 values back into the same tensors, dicts and lists, so every reference that others hold stays good.
 """
 
-import random
 import signal
 import threading
 from collections import deque
@@ -19,45 +18,17 @@ import torch
 from torch import Tensor
 
 from lrtool._check import one_of
+from lrtool.random_state import RandomState, generator_state
 from lrtool.reach import cells, inside, is_bulky, is_data, is_followed, is_one_way
 from lrtool.weights import is_dense, is_expanded
 
-__all__ = ["RandomState", "Snapshot", "Where", "preserved", "uninterrupted"]
+__all__ = ["Snapshot", "Where", "preserved", "uninterrupted"]
 
 Where: TypeAlias = Literal["cpu", "device"]
 # Below torch 2.3 there is only CUDA's, which later derives from this one.
 _SCALER: Any = getattr(torch.amp, "GradScaler", torch.cuda.amp.GradScaler)
 _FUNCTIONS = (FunctionType, MethodType, partial)
 _LEAVES = (int, float, complex, str, bytes, bool, type(None), type, torch.dtype, torch.device)
-
-
-class RandomState:
-    """The state of Python's, NumPy's and torch's global generators, CUDA's and Apple's included.
-
-    >>> state = RandomState()
-    >>> first = torch.rand(1)
-    >>> state.restore()
-    >>> bool(torch.rand(1) == first)
-    True
-    """
-
-    def __init__(self) -> None:
-        self._python = random.getstate()
-        self._numpy = np.random.get_state()
-        self._torch = torch.get_rng_state()
-        cuda: Any = torch.cuda
-        self._cuda = cuda.get_rng_state_all() if cuda.is_initialized() else []
-        self._mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-
-    def restore(self) -> None:
-        """Put every generator back where it was."""
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)
-        torch.set_rng_state(self._torch)
-        if self._cuda:
-            torch.cuda.set_rng_state_all(self._cuda)
-        if self._mps is not None:
-            torch.mps.set_rng_state(self._mps)
 
 
 class Snapshot:
@@ -178,7 +149,7 @@ class Snapshot:
             if thing.flags.writeable:  # nobody writes to the others, such as a mapped file's
                 self._arrays.append((thing, thing.copy()))
             return []
-        if (generator := _generator(thing)) is not None:
+        if (generator := generator_state(thing)) is not None:
             self._generators.append(generator)
             return []
         if isinstance(thing, _FUNCTIONS):
@@ -205,7 +176,7 @@ class Snapshot:
         if plain:
             self._attributes.append((attributes, plain))
         tensors = (Tensor, np.ndarray)
-        generators = [v for v in attributes.values() if _generator(v) is not None]
+        generators = [v for v in attributes.values() if generator_state(v) is not None]
         return [v for v in attributes.values() if isinstance(v, tensors)] + generators
 
 
@@ -289,20 +260,6 @@ def _restore_sequence(sequence: Any, items: list[Any]) -> None:
         return
     sequence.clear()
     sequence.update(items) if isinstance(sequence, set) else sequence.extend(items)
-
-
-def _generator(thing: object) -> tuple[Callable[[Any], object], Any] | None:
-    """How to put a random generator back: its setter and today's state."""
-    if isinstance(thing, torch.Generator):
-        return thing.set_state, thing.get_state().clone()
-    if isinstance(thing, random.Random):
-        return thing.setstate, thing.getstate()
-    if isinstance(thing, np.random.RandomState):
-        return thing.set_state, thing.get_state()
-    if isinstance(thing, np.random.Generator):
-        bits = thing.bit_generator
-        return (lambda state: setattr(bits, "state", state)), bits.state
-    return None
 
 
 def _drawn(iterator: Any) -> int | None:

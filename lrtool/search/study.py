@@ -193,8 +193,8 @@ def _settled(
         if name not in _CHANGEABLE:
             raise ArgumentError(
                 f"{name} must stay what study {study.study_name!r} was made with "
-                f"({stored.get(name)!r}), got {value!r}; give that to continue the study, or another "
-                "study_name to start a new one"
+                f"({stored.get(name)!r}), got {value!r}; give that to continue the study, or "
+                "another study_name to start a new one"
             )
         settled[name] = value
     if settled != stored:
