@@ -1,6 +1,6 @@
-"""The halves "drawn" and "drawn_again": 26 tasks each that nobody chose.
+"""The halves "drawn", "drawn_again" and "drawn_thrice": 26 tasks each that nobody chose.
 
-Each was drawn before anything was measured on it, the second once the first had been seen.
+Each was drawn before anything was measured on it, and once those before it had been seen.
 
 Each of 13 kinds of model is drawn twice, each of the eight optimizers three or four times; what is
 left (data set, input scale, width, depth, activation, batch size, label noise, sequence length) is
@@ -249,5 +249,10 @@ def _draw(half: str, seed: int, taken: set[str]) -> tuple[Task, ...]:
     )
 
 
+def _names(tasks: tuple[Task, ...]) -> set[str]:
+    return {task.name.replace("_", " ") for task in tasks}
+
+
 DRAWN = _draw("drawn", 2026, _TAKEN)
-DRAWN_AGAIN = _draw("drawn_again", 2027, _TAKEN | {task.name.replace("_", " ") for task in DRAWN})
+DRAWN_AGAIN = _draw("drawn_again", 2027, _TAKEN | _names(DRAWN))
+DRAWN_THRICE = _draw("drawn_thrice", 2028, _TAKEN | _names(DRAWN + DRAWN_AGAIN))

@@ -12,12 +12,12 @@
 Which half a task belongs to was fixed before anything was measured on it: develop on "dev",
 "extra" and "hard", report on "report", never the other way round. The picks were developed
 further once their "report" half had been seen; "fresh" was set apart for them before, "drawn"
-once that had been seen too, and "drawn_again" after that.
+once that had been seen too, and "drawn_again" and "drawn_thrice" after that.
 """
 
 from dataclasses import replace
 
-from drawn_tasks import DRAWN, DRAWN_AGAIN
+from drawn_tasks import DRAWN, DRAWN_AGAIN, DRAWN_THRICE
 from fresh_tasks import FRESH
 from task_kit import (
     LSTM,
@@ -158,7 +158,7 @@ _HARD = (
          adding, lambda: LSTM(2, 24, 1), regress),
 )  # fmt: skip
 
-_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN + DRAWN_AGAIN
+_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN + DRAWN_AGAIN + DRAWN_THRICE
 HALVES = tuple(dict.fromkeys(task.half for task in _ALL))
 
 
