@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from batched import Lanes
 from finders import DEFAULT_LR
+from pick import bootstrap
 from pick_truth import PATHS
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, task, tasks
@@ -349,8 +350,7 @@ def _show_claims(stored: list[Stored]) -> None:
     print(f"| improvement lost | mean {np.mean(lost):.3f}, median {np.median(lost):.3f} |")
     for shape in THEIRS:
         logs = np.log([one.ours / one.last[f"default/{shape}"] for one in stored])
-        rows = np.random.default_rng(0).integers(0, whole, (4000, whole))
-        low, high = np.exp(np.percentile(logs[rows].mean(1), [2.5, 97.5]))
+        low, high = np.exp(bootstrap(logs))
         mean = f"{np.exp(logs.mean()):.3f} ({low:.2f} to {high:.2f})"
         print(
             f"| over {shape} at the default rate | {mean}; better on {sum(logs < 0)} of {whole} |"

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from finders import DEFAULT_LR
+from pick import bootstrap
 from schedules import SHAPES, THEIRS, Plan, Shape, best_constant, play, rate_or_default
 from sweeps import range_tests
 from tasks import OPTIMIZERS, Task, task
@@ -290,18 +291,12 @@ def _compared(entries: dict[str, Any], budget: int, loss: Candidate) -> str:
         lost.append((ours - usual) / (entry["before"] - _best(entry)))
         logs.append(np.log(ours / usual))
     better, worse = (sum(sign * log > 0.005 for log in logs) for sign in (-1, 1))
-    low, high = _interval(lost)
-    below, above = np.exp(_interval(logs))
+    low, high = bootstrap(np.array(lost))
+    below, above = np.exp(bootstrap(np.array(logs)))
     return (
         f"{np.mean(lost):+.3f} ({low:+.3f} to {high:+.3f}), "
         f"{np.exp(np.mean(logs)):.2f} ({below:.2f} to {above:.2f}), {better} / {worse}"
     )
-
-
-def _interval(values: list[float]) -> np.ndarray:
-    """95% bootstrap interval of the mean."""
-    rows = np.random.default_rng(0).integers(0, len(values), (4000, len(values)))
-    return np.asarray(np.percentile(np.array(values)[rows].mean(1), [2.5, 97.5]))
 
 
 def main() -> None:

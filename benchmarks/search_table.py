@@ -44,7 +44,7 @@ REPORT = (
     "digits_dim_mlp_sgd", "digits_noisy_mlp_adam", "cancer_logreg_nesterov",
     "diabetes_raw_mlp_adam", "digits_fine_tune_momentum", "digits_autoencoder_adamw",
 )  # fmt: skip
-# More to develop on; their table is made on demand (`--extra`) and not kept.
+# More to develop on; their table is made on demand (`--half extra`) and not kept.
 EXTRA = (
     "wine_logreg_adam_8", "wine_logreg_nesterov_32", "cancer_raw_sgd_32", "diabetes_mlp_adam_8",
     "diabetes_mlp_sgd_64", "cancer_raw_momentum_8", "digits_mlp_adam_8", "pixels_factors_adamw_128",

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from batched import Lanes
 from pick_truth import GRID, PATHS
-from pick_truth import PATH as TRUTH
 from tasks import Task, task
 
 from lrtool.schedules import Schedule, constant, cosine, linear, one_cycle, sgdr, wsd
@@ -121,10 +120,7 @@ def steps_per_epoch(task: Task) -> int:
 
 def best_rate(name: str, schedule: str) -> float:
     """The grid's best rate for the task: by the mean over the truth table's own seeds."""
-    paths = iter((TRUTH, PATHS["extra"], PATHS["fresh"]))
-    table: dict[str, Any] = {}
-    while name not in table:
-        table = json.loads(next(paths).read_text(encoding="utf-8"))["tasks"]
+    table = json.loads(PATHS[task(name).half].read_text(encoding="utf-8"))["tasks"]
     entry = table[name]
     losses = np.array(entry["one_cycle" if schedule in CYCLES else "constant"], dtype=float)
     return float(GRID[int(np.argmin(np.where(np.isfinite(losses), losses, np.inf).mean(0)))])
