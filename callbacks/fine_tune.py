@@ -120,7 +120,7 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
     @property
     def state_key(self) -> str:
         """One recipe an optimizer."""
-        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}}}"
+        return self._generate_state_key(optimizer=self.optimizer)
 
     # -- Lightning's hooks -----------------------------------------------------------------------
 

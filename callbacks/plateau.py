@@ -78,7 +78,7 @@ class PlateauScheduler(Callback):
     @property
     def state_key(self) -> str:
         """One an optimizer."""
-        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}}}"
+        return self._generate_state_key(optimizer=self.optimizer)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget the last fit."""

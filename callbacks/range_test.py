@@ -160,8 +160,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
     @property
     def state_key(self) -> str:
         """One an optimizer; and one that measures its groups may stand before one of them all."""
-        which = {"optimizer": self.optimizer, "per_group": self.per_group}
-        return f"{type(self).__qualname__}{which}"
+        return self._generate_state_key(optimizer=self.optimizer, per_group=self.per_group)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before anything is computed."""

@@ -105,7 +105,7 @@ class ParamScheduler(Callback):
     def state_key(self) -> str:
         """One an optimizer, and one for each of its knobs, may stand in one Trainer."""
         knobs = [knob for knob, plan in self._plans.items() if plan is not None]
-        return f"{type(self).__qualname__}{{'optimizer': {self.optimizer}, 'knobs': {knobs}}}"
+        return self._generate_state_key(optimizer=self.optimizer, knobs=knobs)
 
     @property
     def schedules_lr(self) -> bool:
