@@ -1,6 +1,7 @@
-"""The halves "drawn", "drawn_again" and "drawn_thrice": 26 tasks each that nobody chose.
+"""Tasks that nobody chose, in draws of 26: "drawn", "drawn_again", "drawn_thrice", and many more.
 
-Each was drawn before anything was measured on it, and once those before it had been seen.
+Each half was drawn before anything was measured on it, and once those before it had been seen.
+"drawn_many" (eight draws) is for development, "drawn_anew" (four draws) for the report.
 
 Each of 13 kinds of model is drawn twice, each of the eight optimizers three or four times; what is
 left (data set, input scale, width, depth, activation, batch size, label noise, sequence length) is
@@ -55,9 +56,9 @@ _SCALES = ("unit", "raw", "twentieth")
 _NOISES = (0.0, 0.2, 0.5)
 _TEXTS = ("heapq", "csv", "configparser", "random", "shlex")
 _TAKEN = {  # the other halves' linear models, which have no width to tell them apart by
-    "linear wine unit noise 0.0 sgd 16", "linear wine unit noise 0.0 adam 8",
-    "linear wine unit noise 0.0 nesterov 32", "linear cancer unit noise 0.0 nesterov 8",
-    "linear iris raw noise 0.0 momentum 8",
+    "linear_wine_unit_noise_0.0_sgd_16", "linear_wine_unit_noise_0.0_adam_8",
+    "linear_wine_unit_noise_0.0_nesterov_32", "linear_cancer_unit_noise_0.0_nesterov_8",
+    "linear_iris_raw_noise_0.0_momentum_8",
 }  # fmt: skip
 
 
@@ -146,12 +147,11 @@ class _Draw:
         batches: tuple[int, ...] = _BATCHES,
     ) -> Task:
         batch = self.one(*batches)
-        name = f"{self.kind} {what} {self.optimizer} {batch}"
+        name = f"{self.kind} {what} {self.optimizer} {batch}".replace(" ", "_")
         if name in self.taken:
             return self.task()
-        return Task(
-            name.replace(" ", "_"), self.half, self.kind, self.optimizer, batch, data, model, loss
-        )
+        self.taken.add(name)
+        return Task(name, self.half, self.kind, self.optimizer, batch, data, model, loss)
 
     def table(self) -> Task:
         name, scale, noise = self.one(*_TABLES), self.one(*_SCALES), self.one(*_NOISES)
@@ -239,20 +239,21 @@ _KINDS = (
 )  # fmt: skip
 
 
-def _draw(half: str, seed: int, taken: set[str]) -> tuple[Task, ...]:
-    random = np.random.default_rng(seed)
-    kinds = 2 * _KINDS
+def _draw(half: str, *seeds: int) -> tuple[Task, ...]:
+    """One draw a seed, without a task that was drawn before."""
+    return tuple(task for seed in seeds for task in _once(half, np.random.default_rng(seed)))
+
+
+def _once(half: str, random: np.random.Generator) -> list[Task]:
     optimizers = [str(o) for _ in range(4) for o in random.permutation(list(OPTIMIZERS))]
-    return tuple(
-        _Draw(random, half, kind, optimizer, taken).task()
-        for kind, optimizer in zip(kinds, optimizers, strict=False)
-    )
+    return [
+        _Draw(random, half, kind, optimizer, _TAKEN).task()
+        for kind, optimizer in zip(2 * _KINDS, optimizers, strict=False)
+    ]
 
 
-def _names(tasks: tuple[Task, ...]) -> set[str]:
-    return {task.name.replace("_", " ") for task in tasks}
-
-
-DRAWN = _draw("drawn", 2026, _TAKEN)
-DRAWN_AGAIN = _draw("drawn_again", 2027, _TAKEN | _names(DRAWN))
-DRAWN_THRICE = _draw("drawn_thrice", 2028, _TAKEN | _names(DRAWN + DRAWN_AGAIN))
+DRAWN = _draw("drawn", 2026)
+DRAWN_AGAIN = _draw("drawn_again", 2027)
+DRAWN_THRICE = _draw("drawn_thrice", 2028)
+DRAWN_ANEW = _draw("drawn_anew", 2029, 2030, 2031, 2032)
+DRAWN_MANY = _draw("drawn_many", *range(3001, 3009))

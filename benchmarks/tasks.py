@@ -10,14 +10,15 @@
     module, train_loader, val_loader = task.lightning(seed=0, lr=0.01)
 
 Which half a task belongs to was fixed before anything was measured on it: develop on "dev",
-"extra" and "hard", report on "report", never the other way round. The picks were developed
-further once their "report" half had been seen; "fresh" was set apart for them before, "drawn"
-once that had been seen too, and "drawn_again" and "drawn_thrice" after that.
+"extra", "hard" and "drawn_many", report on "report", never the other way round. The picks were
+developed further once their "report" half had been seen; "fresh" was set apart for them before,
+"drawn" once that had been seen too, "drawn_again" and "drawn_thrice" after that, and then
+"drawn_anew".
 """
 
 from dataclasses import replace
 
-from drawn_tasks import DRAWN, DRAWN_AGAIN, DRAWN_THRICE
+from drawn_tasks import DRAWN, DRAWN_AGAIN, DRAWN_ANEW, DRAWN_MANY, DRAWN_THRICE
 from fresh_tasks import FRESH
 from task_kit import (
     LSTM,
@@ -158,7 +159,9 @@ _HARD = (
          adding, lambda: LSTM(2, 24, 1), regress),
 )  # fmt: skip
 
-_ALL = _TASKS + _EXTRA + _HARD + FRESH + DRAWN + DRAWN_AGAIN + DRAWN_THRICE
+_ALL = (
+    _TASKS + _EXTRA + _HARD + FRESH + DRAWN + DRAWN_AGAIN + DRAWN_THRICE + DRAWN_MANY + DRAWN_ANEW
+)
 HALVES = tuple(dict.fromkeys(task.half for task in _ALL))
 
 
