@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from lrtool.callbacks._described import Described
 from lrtool.errors import MissingDependencyError
 
 __all__ = [
@@ -75,7 +76,7 @@ def submodule(thing: object, name: str) -> Any:
 if not TYPE_CHECKING:
     Callback = type(
         "Callback",
-        tuple(module.Callback for module in lightning_modules()),
+        (Described, *(module.Callback for module in lightning_modules())),
         {"__doc__": "Base of lrtool's callbacks, at home in every installed Lightning.",
          "__module__": __name__},
     )  # fmt: skip

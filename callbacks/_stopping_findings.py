@@ -73,6 +73,12 @@ class StoppingFindings:
         """Checks of the first monitor since patience last started anew."""
         return self._states[0].checks - self._states[0].since.check
 
+    def _outcome(self) -> str | None:
+        if self.best_value is None:
+            return None
+        ended = f"{self.stopping_reason.value}, " if self.stopping_reason_message else ""
+        return f"{ended}best {self.best_value:.6g} at step {self.best_step}"
+
     @property
     def snapshots(self) -> tuple[CycleSnapshot, ...]:
         """The best weights of each of the last cycles, oldest first."""

@@ -234,6 +234,12 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
 
         return table_section("Stages", *records_table(self.records)).html
 
+    def _outcome(self) -> str | None:
+        if not self.records:
+            return None
+        last = self.records[-1]
+        return f"stage {last.stage!r} from epoch {last.epoch}, lr {last.lr:.3g}"
+
     def _step(self, trainer: Trainer) -> int:
         """Where on `schedule` the run stands."""
         return int(trainer.global_step)

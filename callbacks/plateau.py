@@ -135,6 +135,12 @@ class PlateauScheduler(Callback):
         self._ratios = list(saved.pop("ratios"))
         self.state = PlateauState(**saved)
 
+    def _outcome(self) -> str | None:
+        if self.state is None:
+            return None
+        best = "" if self.state.best is None else f", best {self.state.best:.6g}"
+        return f"lr {self.state.lr:.3g}{best}"
+
     def _first_lr(self, trainer: Trainer) -> float:
         if self._given:
             return self.rule.lr

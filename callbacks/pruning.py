@@ -140,6 +140,10 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         self.best_value = state_dict["best_value"]
         self.last_value = state_dict["last_value"]
 
+    def _outcome(self) -> str | None:
+        best = None if self.best_value is None else f"best {self.best_value:.6g}"
+        return self.reason or best
+
     def _report(self, trainer: Trainer, value: float) -> None:
         step = trainer.global_step
         if not isfinite(value):

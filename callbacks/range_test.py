@@ -208,6 +208,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         """Take the checkpoint's result."""
         self.result = RangeTestResult.from_dict(state_dict["result"])
 
+    def _outcome(self) -> str | None:
+        if self.result is None:
+            return None
+        rates = f"lr {self.result.lr:.3g}, cycle {self.result.min_lr:.3g}..{self.result.max_lr:.3g}"
+        found = rates if self.result.suggestion.has_pick else "no pick"
+        return f"{found} [{self.result.suggestion.status.value}]"
+
     def measure(self, trainer: Trainer, *, started: bool) -> RangeTestResult:
         """Sweep now, before the epoch that `trainer` is about to train; for other callbacks.
 

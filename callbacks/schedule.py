@@ -188,6 +188,16 @@ class ParamScheduler(Callback):
         self._saved = dict(state_dict)
         self._reset()
 
+    def _outcome(self) -> str | None:
+        horizon, schedule = self._writer.horizon, self.schedule
+        if horizon is None:
+            return None
+        if schedule is None:  # of other knobs, or one a group
+            return f"{horizon.total_steps} steps"
+        cycle = schedule.cycle(0)
+        highest = schedule(0 if cycle is None else cycle.peak)
+        return f"{horizon.total_steps} steps, lr {schedule(0):.3g} at first, up to {highest:.3g}"
+
     # -- the work ----------------------------------------------------------------------------------
 
     def _optimizer(self, trainer: Trainer) -> Any:

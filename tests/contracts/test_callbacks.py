@@ -2,7 +2,9 @@
 
 import inspect
 import pickle
+import re
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 # Best weights, a stage's rates, a whole measurement: these may take what they need.
 KEEPS_MORE = {"EarlyStopping", "FineTuneRecipe", "LRRangeTest"}
+DECIDES_NOTHING = {"LiveCurve", "ScheduleFreeSwitch"}
 NAMES = sorted(
     name
     for name in lrtool.callbacks.__all__
@@ -60,6 +63,18 @@ def test_discovery_finds_the_contract() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_belongs_to_every_installed_lightning(name: str) -> None:
     assert all(issubclass(getattr(lrtool.callbacks, name), m.Callback) for m in lightning_modules())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shows_its_settings_and_after_a_fit_what_came_of_it(name: str) -> None:
+    callback = build(name)
+    new = repr(callback)
+    assert new == repr(deepcopy(callback))
+    assert re.fullmatch(rf"{name}\(.*\)", new)
+    tiny_trainer(callbacks=[callback], max_epochs=1).fit(TinyModel(), tiny_loader(), tiny_loader())
+    used = repr(callback)
+    assert used == new if name in DECIDES_NOTHING else used.startswith(f"<{new}: ")
+    assert "0x" not in used
 
 
 @pytest.mark.parametrize("name", NAMES)
