@@ -11,6 +11,7 @@ from lrtool.result import RangeTestResult
 from lrtool.search.recipes import cli_yaml, snippet
 from lrtool.search.run import PARAMS
 from lrtool.search.space import Space
+from lrtool.search.trials import reasons_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,12 +72,13 @@ class TuneResult:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """One row a trial: number, state, value, reason of its end, and its parameters."""
+        reasons = reasons_of(self.study)
         return [
             {
                 "number": trial.number,
                 "state": trial.state.name,
                 "value": trial.value,
-                "reason": trial.user_attrs.get("lrtool:reason", ""),
+                "reason": reasons[trial.number],
                 **self.params_of(trial),
             }
             for trial in self.study.get_trials(deepcopy=False)

@@ -13,6 +13,7 @@ from math import isfinite
 from types import FrameType
 from typing import Any, TypeAlias
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.study import Study
@@ -22,9 +23,9 @@ from lrtool.errors import LRToolError, UnsupportedError
 from lrtool.search.locks import Locks
 from lrtool.search.report import Interrupted, Report
 from lrtool.search.space import Space
-from lrtool.search.trials import REASON, ask, new_worker, others, requeue, tell
+from lrtool.search.trials import REASON, ask, new_worker, others, requeue, retried, tell
 
-__all__ = ["PARAMS", "TrainFn", "run_trials"]
+__all__ = ["PARAMS", "AllFailedError", "TrainFn", "run_trials"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,15 @@ _SQLITE = (
     "several workers share a study in SQLite, whose writers lock each other out: "
     "use a journal file (storage='study.journal') on one machine, postgresql:// on many"
 )
+_MOST_TEXT = 4000  # of a traceback, from its end
 _HOPELESS = 3  # failures in a row, from the very first trial, after which nothing can work
+
+
+class AllFailedError(UnsupportedError):
+    """The training function raised in the first trials of a study, each time.
+
+    The message ends with the last one's traceback.
+    """
 
 
 @dataclass
@@ -59,7 +68,8 @@ def run_trials(
     """Run trials until the study holds `n_trials`.
 
     A trial that raises fails alone. One that returns NaN or raises `Diverged` is pruned, with its
-    reason. Ctrl-C asks the running trial to stop (a training function that knows `stop_requested`
+    reason. One that raises an error of ours ends the search, and is queued for when its set-up is
+    mended. Ctrl-C asks the running trial to stop (a training function that knows `stop_requested`
     checkpoints itself, any other finishes); a second one stops at once; either way the unfinished
     trial is queued again.
 
@@ -77,7 +87,7 @@ def run_trials(
         Whether the total was reached; False after Ctrl-C.
 
     Raises:
-        UnsupportedError: when the first trials of the study all failed.
+        AllFailedError: when the first trials of the study all failed.
     """
     worker, stop = new_worker(), _Stop()
     with locks.lease(worker), _sigint(stop):
@@ -99,7 +109,7 @@ def run_trials(
 def _run_one(
     study: Study, locks: Locks, space: Space, trial: Trial, train_fn: TrainFn, stop: _Stop
 ) -> None:
-    params = space.params(trial.params)
+    params = {name: _plain(value) for name, value in space.params(trial.params).items()}
     report = Report(trial)
     stop.report = report
     try:
@@ -107,20 +117,20 @@ def _run_one(
         value = float(train_fn(params, report))
     except (Interrupted, KeyboardInterrupt):
         stop.requested = True
-        with locks.mutex():
-            requeue(study, study.trials[trial.number], "interrupted; it continues on the next run")
+        _again(study, locks, trial, "interrupted; it continues on the next run", asked=True)
     except optuna.TrialPruned as pruned:
         _end(study, trial, TrialState.PRUNED, str(pruned) or "the pruner gave it up")
     except optuna.exceptions.UpdateFinishedTrialError:
         _log.warning("trial %d is dropped: somebody else finished it", trial.number)
     except LRToolError as error:  # a set-up that no other trial would survive either
-        _end(study, trial, TrialState.FAIL, str(error))
+        _note(trial, str(error))
+        _again(study, locks, trial)  # once the set-up is mended
         raise
     except Exception as error:  # a trial fails alone, whatever its model does
         # The frames of a traceback hold the model; only its text is kept.
-        reason = "".join(traceback.format_exception(error)).strip()
-        _end(study, trial, TrialState.FAIL, reason[-4000:])
-        summary = f"{type(error).__name__}: {error}"  # not the error: it would keep the model alive
+        summary = f"{type(error).__name__}: {error}"
+        lines = "".join(traceback.format_exception(error)).strip()[-_MOST_TEXT:]
+        _end(study, trial, TrialState.FAIL, f"{summary}\n{lines}")
         _log.warning("trial %d failed: %s", trial.number, summary)
     else:
         if isfinite(value):
@@ -131,24 +141,45 @@ def _run_one(
         stop.report = None
 
 
+def _plain(value: Any) -> Any:
+    """A sampler's numpy number as Python's own.
+
+    A module keeps it among its hyperparameters, and torch loads no checkpoint with numpy's in it.
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _again(
+    study: Study, locks: Locks, trial: Trial, reason: str = "", *, asked: bool = False
+) -> None:
+    """Queue the running trial once more."""
+    with locks.mutex():
+        requeue(study, study.trials[trial.number], reason, asked=asked)
+
+
 def _end(study: Study, trial: Trial, state: TrialState, reason: str) -> None:
+    if _note(trial, reason):
+        tell(study, trial.number, state=state)
+
+
+def _note(trial: Trial, reason: str) -> bool:
+    """Keep why the trial ends; False, with a warning, when somebody else finished it meanwhile."""
     try:
         trial.set_user_attr(REASON, reason)
     except optuna.exceptions.UpdateFinishedTrialError:
         _log.warning("trial %d is dropped: somebody else finished it", trial.number)
-        return
-    tell(study, trial.number, state=state)
+        return False
+    return True
 
 
 def _give_up_if_hopeless(study: Study) -> None:
+    again = retried(study)
     trials = study.get_trials(deepcopy=False)
-    ended = [trial for trial in trials if trial.state.is_finished()]
-    broken = [
-        trial for trial in ended if trial.state == TrialState.FAIL and REASON in trial.user_attrs
-    ]
+    ended = [t for t in trials if t.state.is_finished() and t.number not in again]
+    broken = [t for t in ended if t.state == TrialState.FAIL and REASON in t.user_attrs]
     if len(broken) == len(ended) >= _HOPELESS:
         reason = broken[-1].user_attrs[REASON]
-        raise UnsupportedError(
+        raise AllFailedError(
             f"at least one of the first {_HOPELESS} trials must train, but all failed; "
             f"the last one with:\n{reason}"
         )

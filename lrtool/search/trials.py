@@ -6,8 +6,6 @@ one whose worker died and which another trial repeats. All of it happens under t
 
 import logging
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -17,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from lrtool.search.locks import Locks
 
 __all__ = [
+    "HISTORY",
     "REASON",
     "RETRY_OF",
     "WORKER",
@@ -24,8 +23,10 @@ __all__ = [
     "count",
     "new_worker",
     "others",
+    "reasons_of",
     "reclaim",
     "requeue",
+    "retried",
     "tell",
 ]
 
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 WORKER = "lrtool:worker"
 RETRY_OF = "lrtool:retry_of"
 REASON = "lrtool:reason"
+HISTORY = "lrtool:history"  # the trials before this one that ended of themselves
 _MAX_RETRIES = 3
 
 
@@ -44,8 +46,7 @@ def new_worker() -> str:
 
 def count(study: Study) -> int:
     """How many trials the study has used up: all but those that another trial repeats."""
-    trials = study.get_trials(deepcopy=False)
-    return len(trials) - len(_retried(trials))
+    return len(study.get_trials(deepcopy=False)) - len(retried(study))
 
 
 def ask(
@@ -97,17 +98,33 @@ def reclaim(study: Study, locks: Locks) -> list[int]:
     return taken
 
 
-def requeue(study: Study, trial: FrozenTrial, reason: str) -> None:
+def requeue(study: Study, trial: FrozenTrial, reason: str, *, asked: bool = False) -> None:
     """Fail a running trial and queue its repeat, in the order that survives a kill in between.
 
     The repeat keeps parameters, attributes and reports, and so finds the same checkpoint folder.
+
+    Args:
+        study: the trial's; hold its mutex.
+        trial: the running trial.
+        reason: why, for the log; nothing where an error says it.
+        asked: whether somebody asked for the stop. A trial is given up when it has ended of itself
+            four times, but it may be stopped on request as often as one likes.
     """
-    trials = study.get_trials(deepcopy=False)
-    history = len(trial.user_attrs.get("lrtool:history", []))
-    if trial.number not in _retried(trials) and history < _MAX_RETRIES:
-        study.add_trial(_repeat(trial))
-        _log.warning("trial %d is repeated: %s", trial.number, reason)
+    history = trial.user_attrs.get(HISTORY, [])
+    if trial.number not in retried(study):
+        if len(history) < _MAX_RETRIES:
+            study.add_trial(_repeat(trial, history if asked else [*history, trial.number]))
+            if reason:
+                _log.warning("trial %d is repeated: %s", trial.number, reason)
+        else:
+            _log.warning("trial %d is given up after %d repeats", trial.number, len(history))
     tell(study, trial.number, state=TrialState.FAIL)
+
+
+def retried(study: Study) -> dict[int, int]:
+    """The trials that another trial repeats -> which."""
+    trials = study.get_trials(deepcopy=False)
+    return {t.user_attrs[RETRY_OF]: t.number for t in trials if RETRY_OF in t.user_attrs}
 
 
 def tell(
@@ -125,18 +142,26 @@ def tell(
     return True
 
 
-def _repeat(trial: FrozenTrial) -> FrozenTrial:
-    attrs: Mapping[str, Any] = trial.user_attrs
-    kept = {name: value for name, value in attrs.items() if name != WORKER}
-    history = [*attrs.get("lrtool:history", []), trial.number]
+def reasons_of(study: Study) -> dict[int, str]:
+    """Why each trial ended, in words; empty for those that ended well, and for the running."""
+    again = retried(study)
+    reasons = {}
+    for trial in study.get_trials(deepcopy=False):
+        reason = str(trial.user_attrs.get(REASON, ""))
+        if trial.number in again:
+            stopped = reason or "it was stopped, or its worker died"
+            reason = f"{stopped}; trial {again[trial.number]} repeats it"
+        reasons[trial.number] = reason
+    return reasons
+
+
+def _repeat(trial: FrozenTrial, history: list[int]) -> FrozenTrial:
+    ended = {WORKER, REASON}  # what is true of the trial that ended, and not of its repeat
+    kept = {name: value for name, value in trial.user_attrs.items() if name not in ended}
     return create_trial(
         state=TrialState.WAITING,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs={**kept, RETRY_OF: trial.number, "lrtool:history": history},
+        user_attrs={**kept, RETRY_OF: trial.number, HISTORY: history},
         intermediate_values=trial.intermediate_values,
     )
-
-
-def _retried(trials: list[FrozenTrial]) -> set[int]:
-    return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}

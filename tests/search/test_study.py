@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.search import Diverged, Interrupted, Report, TuneResult, measured_space, search
-from lrtool.search.run import PARAMS
+from lrtool.search.run import PARAMS, AllFailedError
 from lrtool.search.space import LR
 from lrtool.search.storage import open_storage
 from lrtool.search.study import Definition, load_definition
@@ -265,7 +265,7 @@ def test_study_that_only_fails_stops_and_says_why() -> None:
     def broken(params: dict[str, Any], report: Report) -> float:
         raise ZeroDivisionError("by zero")
 
-    with pytest.raises(UnsupportedError, match="ZeroDivisionError: by zero"):
+    with pytest.raises(AllFailedError, match="ZeroDivisionError: by zero"):
         go(broken, n_trials=50)
 
 
@@ -275,6 +275,38 @@ def test_an_error_of_ours_ends_the_search() -> None:
 
     with pytest.raises(UnsupportedError, match="already moves"):
         go(refused, n_trials=50)
+
+
+def test_a_refused_set_up_costs_no_trial_and_the_first_is_still_the_pick() -> None:
+    def refused(params: dict[str, Any], report: Report) -> float:
+        raise ArgumentError("monitor must be a logged metric, got 'val_los'")
+
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match="val_los"):
+            go(refused, sampler=None)
+    result = go(sampler=None)
+    assert states(result).count("COMPLETE") == 4
+    pick = space().params(space().start())
+    assert pick in [result.params_of(t) for t in result.study.trials if t.state.is_finished()]
+    reasons = [row["reason"] for row in result.trials if row["state"] == "FAIL"]
+    assert len(reasons) == 2
+    assert all("val_los" in reason and "repeats it" in reason for reason in reasons)
+    assert not any(row["reason"] for row in result.trials if row["state"] == "COMPLETE")
+
+
+@pytest.mark.parametrize("sampler", [None, "priorband", "tpe", "gp", "cmaes", "random"])
+def test_a_trials_parameters_are_pythons_own(sampler: str | None) -> None:
+    """A checkpoint that keeps numpy's among its hyperparameters is one that torch refuses."""
+    if sampler == "cmaes":
+        pytest.importorskip("cmaes", reason="cmaes is not installed")
+    seen: set[type] = set()
+
+    def look(params: dict[str, Any], report: Report) -> float:
+        seen.update(map(type, params.values()))
+        return value_of(params)
+
+    go(look, n_trials=10, sampler=sampler)
+    assert seen <= {float, int, str, bool}
 
 
 def test_half_a_line_in_the_journal_is_mended() -> None:
@@ -312,6 +344,18 @@ def test_interrupted_training_function_is_queued_again() -> None:
     done = go(n_trials=4)
     assert done.finished
     assert states(done).count("COMPLETE") == 4
+
+
+def test_a_trial_may_be_interrupted_as_often_as_one_likes() -> None:
+    def stops(params: dict[str, Any], report: Report) -> float:
+        raise Interrupted
+
+    for _ in range(6):
+        assert not go(stops, n_trials=1).finished
+    done = go(n_trials=1)
+    assert done.finished
+    assert states(done) == ["FAIL"] * 6 + ["COMPLETE"]
+    assert done.trials[0]["reason"].endswith("trial 1 repeats it")
 
 
 def test_ctrl_c_finishes_the_running_trial_and_exits_cleanly(tmp_path: Path) -> None:
