@@ -53,7 +53,7 @@ class ValidationLoss:
                 output = self._call._call_strategy_hook(
                     self._trainer, "validation_step", *kwargs.values()
                 )
-                returned.append(output["loss"] if isinstance(output, dict) else output)
+                returned.append(output.get("loss") if isinstance(output, dict) else output)
             logged = results.metrics(on_step=False)["callback"]
         if self._monitor is not None:
             if self._monitor not in logged:

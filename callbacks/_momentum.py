@@ -8,10 +8,23 @@ from lrtool._check import require
 from lrtool.optimizers import capabilities_of
 from lrtool.schedules import Constant, Horizon, Schedule, ScheduleLike, opposed, resolve
 
-__all__ = ["MomentumLike", "momentum_schedule"]
+__all__ = ["MomentumLike", "check_momentum", "momentum_schedule"]
 
 MomentumLike: TypeAlias = ScheduleLike | tuple[float, float] | None
 """A schedule of momentum; or a pair (low, high) that moves against the rate's cycle; or "auto"."""
+
+
+def check_momentum(plan: MomentumLike) -> None:
+    """Refuse a number or a pair out of its range.
+
+    Raises:
+        ArgumentError: for one at or above 1, below 0, or a pair out of order.
+    """
+    if isinstance(plan, tuple):
+        low, high = plan
+        require(0 <= low <= high < 1, "0 <= low <= high < 1", momentum=plan)
+    elif isinstance(plan, float | int):
+        require(0 <= plan < 1, "0 <= momentum < 1", momentum=plan)
 
 
 def momentum_schedule(
@@ -44,7 +57,6 @@ def momentum_schedule(
     if isinstance(plan, tuple):
         require(isinstance(cycle, Schedule), "one schedule of lr to move against", lr=cycle)
         low, high = plan
-        require(0 <= low <= high < 1, "0 <= low <= high < 1", momentum=plan)
         return opposed(cycle, low=low, high=high)
     assert plan is not None
     return resolve(plan, horizon)

@@ -6,14 +6,33 @@ from dataclasses import replace
 from typing import Any
 
 from lrtool import param_groups
-from lrtool._check import require
-from lrtool.callbacks._momentum import momentum_schedule
+from lrtool._check import non_negative, require
+from lrtool.callbacks._momentum import check_momentum, momentum_schedule
 from lrtool.optimizers import capabilities_of
 from lrtool.param_groups import Knob
 from lrtool.result import RangeTestResult
-from lrtool.schedules import Horizon, Schedule, ScheduleLike, misfits, resolve
+from lrtool.schedules import Horizon, Recipe, Schedule, ScheduleLike, misfits, recipe, resolve
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "check_plans"]
+
+
+def check_plans(plans: Mapping[Knob, Any]) -> None:
+    """Refuse plans that no run could carry out.
+
+    Raises:
+        ArgumentError: for a name that is none, an argument out of its range, a bare function.
+    """
+    for knob, plan in plans.items():
+        for one in plan.values() if isinstance(plan, Mapping) else [plan]:
+            if one is None or isinstance(one, Schedule) or (knob == "momentum" and one == "auto"):
+                continue
+            if isinstance(one, str | Recipe):
+                (recipe(one) if isinstance(one, str) else one).check()
+            elif knob == "momentum":
+                check_momentum(one)
+            else:
+                wrap = "wrap a function of the step: lrtool.schedules.lambda_(fn)"
+                non_negative(wrap if callable(one) else "", **{knob: one})
 
 
 class Writer:

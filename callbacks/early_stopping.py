@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lrtool.callbacks._best_weights import BestWeights, KeepBest, refuse_unkeepable
 from lrtool.callbacks._cycle_snapshots import CycleSnapshots
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, submodules
+from lrtool.callbacks._same_model import SameModel
 from lrtool.callbacks._stop_request import StopRequest
 from lrtool.callbacks._stopping_clock import Clock, min_length_met
 from lrtool.callbacks._stopping_feed import Feed
@@ -160,6 +161,8 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
         self._snapshots = CycleSnapshots(snapshots, self._panel.rules[0].mode)
         refuse_contradictions(self)
         self._request = StopRequest()
+        self._model = SameModel()
+        self._goes_on = False
         self._loaded = False
         self._reset()
 
@@ -182,6 +185,7 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start with fresh eyes on the metrics."""
         if stage == "fit":
+            self._goes_on = self._model.goes_on(trainer, pl_module)
             self._clock = Clock(self.schedule_aware)
             self._feed = Feed(
                 self._names,
@@ -193,7 +197,7 @@ class EarlyStopping(StoppingFindings, _Base):  # type: ignore[misc, override]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the last training, unless this one continues it; a stopped one stays stopped."""
-        if not self._loaded and trainer.global_step == 0:
+        if not (self._loaded or self._goes_on):
             self._reset()
         self._loaded = False
         self._request.forget()

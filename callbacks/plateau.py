@@ -9,7 +9,7 @@ from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._monitored import agreed
 from lrtool.callbacks._rivals import refuse_rivals
-from lrtool.errors import ArgumentError
+from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.schedules import PlateauState, plateau
 from lrtool.types import Mode
 
@@ -38,7 +38,8 @@ class PlateauScheduler(Callback):
     Raises:
         ArgumentError: when an argument is out of its range, or `monitor` is not logged by the end
             of a validation.
-        UnsupportedError: as training starts: another scheduler already moves this rate.
+        UnsupportedError: as training starts: another scheduler already moves this rate, or there is
+            no validation to check at.
     """
 
     schedules_lr = True
@@ -80,6 +81,19 @@ class PlateauScheduler(Callback):
         """One an optimizer."""
         return self._generate_state_key(optimizer=self.optimizer)
 
+    def check_run(self, trainer: Trainer) -> None:
+        """Refuse a run without validation; a range test asks before it sweeps.
+
+        Raises:
+            UnsupportedError: when nothing would ever be checked.
+        """
+        if not trainer.enable_validation:
+            raise UnsupportedError(
+                f"PlateauScheduler checks {self.monitor!r} at validations, and this training has "
+                "none; give validation data and a validation_step, or follow the training loss by "
+                "torch's ReduceLROnPlateau"
+            )
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget the last fit."""
         if stage == "fit":
@@ -94,6 +108,10 @@ class PlateauScheduler(Callback):
             optimizers=len(trainer.optimizers),
         )
         refuse_rivals(self, trainer, trainer.optimizers[self.optimizer])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a run in which no check would come."""
+        self.check_run(trainer)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int

@@ -30,6 +30,7 @@ from lrtool.callbacks._range_test_context import (
     warn_if_elsewhere,
 )
 from lrtool.callbacks._rebase import check_schedulers, rebase
+from lrtool.callbacks._same_model import SameModel
 from lrtool.result import RangeTestResult
 from lrtool.snapshot import Where
 from lrtool.suggest import SUGGESTERS, Suggester, suggest
@@ -154,6 +155,8 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         self.mode = mode
         self.per_group = per_group
         self.result: RangeTestResult | None = None
+        self._model = SameModel()
+        self._goes_on = False
         self._swept_epoch: int | None = None
         self._minimum: tuple[int | None, int | None] | None = None
 
@@ -161,6 +164,13 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
     def state_key(self) -> str:
         """One an optimizer; and one that measures its groups may stand before one of them all."""
         return self._generate_state_key(optimizer=self.optimizer, per_group=self.per_group)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget what was measured for another training."""
+        if stage == "fit":
+            self._goes_on = self._model.goes_on(trainer, pl_module)
+            if not self._goes_on:
+                self.result = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work, before anything is computed."""
@@ -176,12 +186,17 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
         """Sweep, if this is a start that asks for it."""
         # The batch-size finder, too, goes through a checkpoint; but its is one of step 0.
         resumed = trainer.ckpt_path is not None and trainer.global_step > 0
-        due = self.on_resume == "run" if resumed else trainer.current_epoch in self.at_epochs
+        epoch = trainer.current_epoch if self._goes_on else 0  # another model's epochs do not count
+        due = self.on_resume == "run" if resumed else epoch in self.at_epochs
         self._swept_epoch = trainer.current_epoch
         if due:
             check_schedulers_of(trainer)
             self._run(trainer, started=False)
-        elif self.result is not None and resumed and trainer.is_global_zero:
+        elif self.result is None:
+            return
+        elif not resumed and self.result.applied:  # a second fit, whose optimizer is a new one
+            self._apply(trainer, self.result)
+        elif resumed and trainer.is_global_zero:
             warn_if_elsewhere(trainer, self.result)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -13,7 +13,7 @@ from lrtool.callbacks._momentum import MomentumLike
 from lrtool.callbacks._preview import Preview, preview_of
 from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.callbacks._skips import SkipCounter
-from lrtool.callbacks._writer import Writer
+from lrtool.callbacks._writer import Writer, check_plans
 from lrtool.durations import Duration, DurationLike
 from lrtool.optimizers import guard
 from lrtool.param_groups import Knob
@@ -80,12 +80,13 @@ class ParamScheduler(Callback):
             "momentum": momentum,
             "weight_decay": weight_decay,
         }
+        check_plans(self._plans)
         if isinstance(range_test, str | Path):
             range_test = RangeTestResult.load(range_test)
         self.range_test = range_test
         self.optimizer = optimizer
         self.total_steps = None if total_steps is None else Duration.parse(total_steps)
-        self.start_step = start_step
+        self.start_step = int(start_step)
         self.on_length_change = on_length_change
         self._saved: dict[str, Any] = {}
         self._reset()
@@ -194,8 +195,8 @@ class ParamScheduler(Callback):
             return None
         if schedule is None:  # of other knobs, or one a group
             return f"{horizon.total_steps} steps"
-        cycle = schedule.cycle(0)
-        highest = schedule(0 if cycle is None else cycle.peak)
+        steps = range(0, horizon.total_steps, max(1, horizon.total_steps // 1000))
+        highest = max(schedule(step) for step in steps)
         return f"{horizon.total_steps} steps, lr {schedule(0):.3g} at first, up to {highest:.3g}"
 
     # -- the work ----------------------------------------------------------------------------------

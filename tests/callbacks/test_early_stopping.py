@@ -374,6 +374,20 @@ def test_a_second_fit_of_a_stopped_trainer_takes_no_step_until_patience_is_raise
     assert trainer.global_step == 20
 
 
+@pytest.mark.parametrize("more", [0, 2])
+def test_E1_another_model_on_the_same_trainer_gets_nothing_of_the_last(more: int) -> None:
+    """Cross-validation on one Trainer, whose epochs the first fold has used up, or nearly."""
+    stopper = EarlyStopping("val_loss", patience=3, restore_best=True)
+    _, trainer = fit(stopper, [0.1, 0.2], max_epochs=2)
+    assert stopper.best_value == 0.1
+    trainer.fit_loop.max_epochs = 2 + more
+    other = scripted([0.5, 0.4])
+    before = weights_of(other)
+    trainer.fit(other, loader(), loader(1))
+    assert stopper.best_value == (0.4 if more else None)
+    assert same_weights(weights_of(other), other.weights_at[-1] if more else before)
+
+
 # -- E7: verdicts under min_epochs -----------------------------------------------------------------
 
 

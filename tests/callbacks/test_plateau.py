@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch.optim import SGD
 
-from lrtool.callbacks import OneCycleScheduler, PlateauScheduler
+from lrtool.callbacks import LRRangeTest, OneCycleScheduler, PlateauScheduler
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.schedules import plateau
 from support.recorder import Recorder
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, Untouched, tiny_loader, tiny_trainer
 
 LOSSES = [1.0, 0.9, 0.95, 0.93, 0.94, 0.5, 0.6, 0.7, 0.8, 0.9]
 
@@ -79,6 +79,15 @@ def test_refuses_rivals_and_unknown_metrics() -> None:
         PlateauScheduler(factor=1.0)
     with pytest.raises(ArgumentError, match="whole optimizer >= 0 must hold, got optimizer=-1"):
         PlateauScheduler(optimizer=-1)
+
+
+@pytest.mark.parametrize("limits", [{}, {"limit_val_batches": 0}], ids=str)
+def test_a_run_without_validation_is_refused_before_a_range_test_sweeps(
+    limits: dict[str, Any],
+) -> None:
+    loaders = [tiny_loader(), *([tiny_loader()] if limits else [])]
+    with pytest.raises(UnsupportedError, match=r"'val_loss' at validations.*ReduceLROnPlateau"):
+        tiny_trainer(callbacks=[LRRangeTest(), make()], **limits).fit(Untouched(), *loaders)
 
 
 def test_groups_keep_their_ratio() -> None:

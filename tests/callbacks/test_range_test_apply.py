@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, lr_scheduler
 
 from lrtool import LossCurve, RangeTestResult, Status, Suggestion
-from lrtool.callbacks import LRRangeTest
+from lrtool.callbacks import LRRangeTest, OneCycleScheduler
 from lrtool.callbacks._announce import announce
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._rebase import check_schedulers, rebase
@@ -54,6 +54,54 @@ def checkpoint_after_one_epoch(folder: Path, configure: Any = None) -> Path:
     trainer.fit(TinyModel(configure), tiny_loader())
     trainer.save_checkpoint(folder / "one.ckpt")
     return folder / "one.ckpt"
+
+
+# --- a second fit on the same Trainer -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_G8_a_second_fit_of_the_model_goes_on_at_the_pick_without_measuring_again(
+    scheduled: bool,
+) -> None:
+    """Lightning makes its optimizer anew, at the rate that configure_optimizers wrote down."""
+
+    def configure(model: Any) -> Any:
+        optimizer = SGD(model.parameters(), lr=0.5)
+        schedulers = [lr_scheduler.StepLR(optimizer, 1, gamma=0.5)] if scheduled else []
+        return [optimizer], schedulers
+
+    test, seen, model = finder(), Rates(), TinyModel(configure)
+    trainer = tiny_trainer(callbacks=[test, seen], max_epochs=1)
+    trainer.fit(model, tiny_loader())
+    first = test.result
+    trainer.fit_loop.max_epochs = 3
+    trainer.fit(model, tiny_loader())
+    assert test.result is first
+    ends = [PICK.lr * 0.5**epoch if scheduled else PICK.lr for epoch in (0, 0, 1)]
+    np.testing.assert_allclose(np.array(seen.rates)[::8, 0], ends, rtol=1e-12)
+
+
+def test_G8_another_model_on_the_same_trainer_is_measured_anew() -> None:
+    test, seen = finder(), Rates()
+    trainer = tiny_trainer(callbacks=[test, seen], max_epochs=1)
+    trainer.fit(TinyModel(), tiny_loader())
+    first = test.result
+    trainer.fit_loop.max_epochs = 2
+    test.suggester = lambda curve: replace(PICK, lr=0.03)
+    trainer.fit(TinyModel(), tiny_loader())
+    assert test.result is not None
+    assert test.result is not first
+    assert [row[0] for row in seen.rates[::8]] == [PICK.lr, 0.03]
+
+
+def test_G8_a_new_training_does_not_start_from_the_measurement_of_the_last() -> None:
+    """The cycle stands before the range test, which finds nothing the second time."""
+    test, cycle, seen = finder(), OneCycleScheduler(), Rates()
+    tiny_trainer(callbacks=[cycle, test], max_epochs=1).fit(TinyModel(), tiny_loader())
+    test.suggester = lambda curve: NO_PICK
+    with pytest.warns(UserWarning, match="takes the optimizer's own rate 0.01 as its highest"):
+        tiny_trainer(callbacks=[cycle, test, seen], max_epochs=1).fit(TinyModel(), tiny_loader())
+    assert seen.rates[0][0] == pytest.approx(0.01 / 25)
 
 
 # --- without a scheduler ------------------------------------------------------------------------

@@ -416,6 +416,13 @@ def test_A16_needs_validation_data_and_a_loss() -> None:
     trainer = tiny_trainer(callbacks=[finder], max_epochs=1)
     with pytest.raises(UnsupportedError, match=r"monitor=: val_loss"):
         trainer.fit(TinyModel(), tiny_loader(), tiny_loader())
+
+    class Named(TinyModel):
+        def validation_step(self, batch: Any, batch_idx: int) -> Any:
+            return {"val_loss": self.loss(batch)}
+
+    with pytest.raises(UnsupportedError, match=r"return it, or name .*: none is logged"):
+        trainer.fit(Named(), tiny_loader(), tiny_loader())
     finder.monitor = "nonsense"
     with pytest.raises(ArgumentError, match=r"got 'nonsense'; it logs val_loss"):
         trainer.fit(TinyModel(), tiny_loader(), tiny_loader())

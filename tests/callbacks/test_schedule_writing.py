@@ -1,5 +1,6 @@
 """What the scheduler callbacks write to the optimizer, and what they refuse."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -449,6 +450,15 @@ def test_works_under_either_name_of_lightning(module: Any) -> None:
     ("make", "text"),
     [
         (lambda: ParamScheduler(), "a schedule for lr, momentum or weight_decay"),
+        (lambda: ParamScheduler(lr="cosinus"), "did you mean 'cosine'"),
+        (lambda: ParamScheduler(lr="exponential"), r"missing=\['gamma'\]"),
+        (lambda: ParamScheduler(lr=-1.0), r"0 <= lr < inf must hold, got lr=-1\.0"),
+        (lambda: ParamScheduler(lr=len), r"got lr=<built-in .*lrtool\.schedules\.lambda_"),  # type: ignore[arg-type]
+        (lambda: ParamScheduler(lr={"head": 0.1, "body": math.nan}), r"got lr=nan"),
+        (lambda: ParamScheduler(weight_decay=-0.1), r"0 <= weight_decay < inf"),
+        (lambda: ParamScheduler(weight_decay="auto"), "schedule must be one of"),
+        (lambda: ParamScheduler(momentum=1.5), r"0 <= momentum < 1 must hold, got momentum=1\.5"),
+        (lambda: OneCycleScheduler(momentum=(0.9, 0.8)), r"0 <= low <= high < 1"),
         (lambda: OneCycleScheduler(max_lr=-1.0), r"0 < max_lr < inf must hold, got max_lr=-1\.0"),
         (lambda: OneCycleScheduler(pct_start=1.5), r"0 < pct_start < 1 must hold, got .*1\.5"),
         (lambda: OneCycleScheduler(total_steps="ten ep"), "ten ep"),
