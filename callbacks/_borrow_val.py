@@ -62,12 +62,13 @@ class ValidationLoss:
                     f"it logs {', '.join(logged) or 'nothing'}"
                 )
             return self._sign * torch.as_tensor(logged[self._monitor]).detach()
-        if not all(isinstance(loss, Tensor) for loss in returned):
+        losses = [loss.detach() for loss in returned if isinstance(loss, Tensor)]
+        if len(losses) < len(returned):
             raise UnsupportedError(
                 "val_batches= needs a loss from validation_step, which returned none; return it, "
                 f"or name a logged metric by monitor=: {', '.join(logged) or 'none is logged'}"
             )
-        return torch.stack([loss.detach() for loss in returned]).mean()
+        return torch.stack(losses).mean()
 
     def _draw(self, num_batches: int) -> list[Any]:
         combined: Any = self._loop._combined_loader

@@ -85,9 +85,11 @@ def test_refuses_rivals_and_unknown_metrics() -> None:
 def test_a_run_without_validation_is_refused_before_a_range_test_sweeps(
     limits: dict[str, Any],
 ) -> None:
-    loaders = [tiny_loader(), *([tiny_loader()] if limits else [])]
+    val = tiny_loader() if limits else None
     with pytest.raises(UnsupportedError, match=r"'val_loss' at validations.*ReduceLROnPlateau"):
-        tiny_trainer(callbacks=[LRRangeTest(), make()], **limits).fit(Untouched(), *loaders)
+        tiny_trainer(callbacks=[LRRangeTest(), make()], **limits).fit(
+            Untouched(), tiny_loader(), val
+        )
 
 
 def test_groups_keep_their_ratio() -> None:
