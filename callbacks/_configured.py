@@ -1,9 +1,35 @@
 """The optimizers and schedulers in what `configure_optimizers` returned, whatever its form."""
 
+import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["optimizers_in", "schedulers_in"]
+from lrtool.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from lrtool.callbacks._lightning import LightningModule
+
+__all__ = ["configured_by", "optimizers_in", "schedulers_in"]
+
+
+def configured_by(model: "LightningModule") -> Any:
+    """What `model` configures while it has no Trainer.
+
+    Raises:
+        UnsupportedError: when it asks for the Trainer.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning warns of what is not asked here
+        try:
+            return model.configure_optimizers()
+        except RuntimeError as error:
+            if "not attached to a `Trainer`" not in str(error):
+                raise
+            raise UnsupportedError(
+                "configure_optimizers is asked before training here, and must do without a "
+                f"Trainer, got {type(model).__name__}'s, which reads self.trainer; give what it "
+                "reads there as a hyperparameter"
+            ) from error
 
 
 def optimizers_in(configured: Any) -> list[Any]:

@@ -1,13 +1,12 @@
 """knobs_of: where the knobs of a model's optimizer stand, and whose they are."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from torch.nn.parameter import is_lazy
 
 from lrtool import optimizers, param_groups
-from lrtool.callbacks._configured import optimizers_in, schedulers_in
+from lrtool.callbacks._configured import configured_by, optimizers_in, schedulers_in
 from lrtool.callbacks._lightning import LightningModule
 from lrtool.callbacks._new_model import new_model
 from lrtool.errors import UnsupportedError
@@ -56,11 +55,10 @@ def only_optimizer(model: LightningModule) -> Any:
     """The optimizer that a model configures, before it has a Trainer.
 
     Raises:
-        UnsupportedError: when there is not exactly one, or a scheduler that would move its rate.
+        UnsupportedError: when there is not exactly one, or a scheduler that would move its rate;
+            when `configure_optimizers` reads the Trainer.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # no Trainer yet: Lightning warns of what is not asked here
-        configured = model.configure_optimizers()
+    configured = configured_by(model)
     found, schedulers = optimizers_in(configured), schedulers_in(configured)
     if len(found) != 1:
         raise UnsupportedError(

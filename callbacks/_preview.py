@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lrtool import param_groups
 from lrtool._check import require
-from lrtool.callbacks._configured import optimizers_in
+from lrtool.callbacks._configured import configured_by, optimizers_in
 from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._writer import Writer
 from lrtool.durations import Duration
@@ -107,7 +107,7 @@ def preview_of(
     horizon = horizon_of(trainer, asked, num_batches=_num_batches(trainer, _loader(model, data)))
     if asked is None:
         horizon = replace(horizon, total_steps=horizon.total_steps + start_step)
-    configured = optimizers_in(model.configure_optimizers())
+    configured = optimizers_in(configured_by(model))
     require(
         optimizer < len(configured), "an optimizer of that number in configure_optimizers",
         optimizer=optimizer, optimizers=len(configured),

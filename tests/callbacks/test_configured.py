@@ -6,8 +6,11 @@ import pytest
 from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
+from lrtool.callbacks import OneCycleScheduler
 from lrtool.callbacks._configured import optimizers_in, schedulers_in
-from support.tiny import TinyModel
+from lrtool.callbacks._knobs import knobs_of
+from lrtool.errors import UnsupportedError
+from support.tiny import TinyModel, tiny_loader, tiny_trainer
 
 ONE = SGD(TinyModel().parameters(), lr=0.1)
 TWO = SGD(TinyModel().parameters(), lr=0.1)
@@ -35,3 +38,25 @@ NESTED = {"optimizer": TWO, "lr_scheduler": {"scheduler": OTHER, "interval": "st
 def test_every_form_is_read(configured: Any, optimizers: Any, schedulers: Any) -> None:
     assert optimizers_in(configured) == optimizers
     assert schedulers_in(configured) == schedulers
+
+
+class Asks(TinyModel):
+    """Scales its rate by the number of processes."""
+
+    def configure_optimizers(self) -> Any:
+        return SGD(self.parameters(), lr=0.1 * self.trainer.world_size)
+
+
+class Broken(TinyModel):
+    def configure_optimizers(self) -> Any:
+        raise RuntimeError("of its own")
+
+
+def test_a_module_that_reads_its_trainer_before_it_has_one_is_told_so() -> None:
+    with pytest.raises(UnsupportedError, match=r"got Asks's, which reads self\.trainer"):
+        knobs_of(Asks)
+    scheduler = OneCycleScheduler(max_lr=0.1)
+    with pytest.raises(UnsupportedError, match=r"got Asks's, which reads self\.trainer"):
+        scheduler.preview(tiny_trainer(), Asks(), tiny_loader())
+    with pytest.raises(RuntimeError, match="of its own"):
+        knobs_of(Broken)
