@@ -71,7 +71,7 @@ class ValidationLoss:
         return torch.stack(losses).mean()
 
     def _draw(self, num_batches: int) -> list[Any]:
-        combined: Any = self._loop._combined_loader
+        combined = self._loaders()
         if combined is None:
             raise ArgumentError(
                 "val_batches= needs validation data at the start of training, got none; "
@@ -87,6 +87,20 @@ class ValidationLoss:
         twin.reset()
         state.restore()
         return batches
+
+    def _loaders(self) -> Any:
+        """The validation loaders, asked for now where Lightning would wait for a later epoch."""
+        loop, trainer = self._loop, self._trainer
+        if loop._combined_loader is not None or not trainer.enable_validation:
+            return loop._combined_loader
+        kept = dict(vars(loop))
+        trainer.validating = True
+        try:
+            loop.setup_data()
+            return loop._combined_loader
+        finally:
+            trainer.training = True
+            vars(loop).update(kept)
 
     @contextmanager
     def _validating(self) -> Iterator[Any]:

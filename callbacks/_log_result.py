@@ -29,12 +29,13 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
     logger: Any  # loggers of many makers: what each can take is asked, not known
     for logger in trainer.loggers:
         logger.log_metrics(_scalars(result), step=step)
-        if hasattr(logger.experiment, "add_figure"):
-            _to_tensorboard(logger.experiment, result, step)
+        experiment: Any = getattr(logger, "experiment", None)
+        if hasattr(experiment, "add_figure"):
+            _to_tensorboard(experiment, result, step)
         elif hasattr(logger, "log_image"):
             logger.log_image(key=PICTURE, images=[_pixels(result)])
-        elif hasattr(logger.experiment, "log_image") and hasattr(logger, "run_id"):
-            logger.experiment.log_image(logger.run_id, _pixels(result), f"{PICTURE}.png")
+        elif hasattr(experiment, "log_image") and hasattr(logger, "run_id"):
+            experiment.log_image(logger.run_id, _pixels(result), f"{PICTURE}.png")
         else:
             _to_folder(logger, result)
 

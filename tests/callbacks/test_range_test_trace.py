@@ -232,6 +232,17 @@ def test_A16_validation_data_that_draws_and_counts_comes_back() -> None:
     assert plain == swept
 
 
+def test_A16_validation_data_that_training_would_ask_for_later_is_asked_for_without_a_trace(
+    tmp_path: Path,
+) -> None:
+    """No sanity check, and the first validation is in the second epoch."""
+    test = finder(val_batches=2, monitor="val_loss")
+    limits = {"check_val_every_n_epoch": 2, "num_sanity_val_steps": 0, "max_epochs": 4}
+    assert_no_trace(import_module(NAMESPACES[0]), tmp_path, test, **limits)
+    assert test.result is not None
+    assert test.result.context["loss"] == "val_loss"
+
+
 def test_B17_a_dataset_in_memory_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     class InMemory(Dataset[tuple[Tensor, Tensor]]):
         def __init__(self) -> None:
