@@ -32,7 +32,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None:
             return
         try:
-            one_of(str(action.metavar or "/".join(action.option_strings)), value, action.choices)
+            name = action.metavar or "/".join(action.option_strings) or action.dest
+            one_of(str(name), value, action.choices)
         except ArgumentError as error:
             self.exit(2, f"lrtool: {error}\n")
 

@@ -13,8 +13,10 @@ __all__ = ["command_line", "file_to_write", "folder_to_write", "print_json"]
 
 
 def command_line() -> str:
-    """The command that is running, as one would type it."""
-    return shlex.join(["lrtool", *sys.argv[1:]])
+    """The command that is running, as one would type it; pages keep it, so without a password."""
+    from lrtool.search.passwords import without_password
+
+    return shlex.join(["lrtool", *map(without_password, sys.argv[1:])])
 
 
 def folder_to_write(text: str) -> Path:

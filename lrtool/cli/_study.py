@@ -2,9 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from lrtool._optional import optional_import
 from lrtool.errors import ArgumentError, FileFormatError
 
 if TYPE_CHECKING:
@@ -27,39 +25,43 @@ def read_study(url: str, name: str | None) -> "Study":
     """
     import optuna
 
+    from lrtool.search.passwords import without_password
+
     try:
         storage = _storage(url)
         known = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
     except ImportError:
         raise
     except Exception as error:  # whatever a damaged file or an absent server brings about
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise FileFormatError(
             "STUDY must be an Optuna journal file, a database or a saved range test, got "
-            f"{_shown(url)!r}: {reason}"
+            f"{without_password(url)!r}: {_reason(error)}"
         ) from error
-    return optuna.load_study(study_name=_which(name, known, url), storage=storage)
+    return optuna.load_study(study_name=_which(name, known, without_password(url)), storage=storage)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in the words of what it went wrong in: Optuna has others for all of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    error = getattr(error, "orig", None) or error  # SQLAlchemy quotes the whole statement
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _storage(url: str) -> "BaseStorage":
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
-    from lrtool.search.storage import check_driver, open_storage
+    from lrtool.search.storage import engine_url, open_storage
 
-    scheme, found, rest = url.partition("://")
+    scheme, found, rest = url.removeprefix("file://").rpartition("://")
     if not found:
-        return JournalStorage(JournalFileBackend(_file(url)))
+        return JournalStorage(JournalFileBackend(_file(rest)))
     if scheme == "sqlite":
         _file(rest.removeprefix("/").partition("?")[0])
-    if scheme == "postgresql":
-        optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
-        url = f"postgresql+psycopg://{rest}"
-    if scheme.startswith("mysql"):
-        check_driver(url)
     if scheme == "grpc":
         return open_storage(url, "").storage
-    return RDBStorage(url, skip_table_creation=True)
+    return RDBStorage(engine_url(url), skip_table_creation=True)
 
 
 def _file(path: str) -> str:
@@ -76,18 +78,9 @@ def _which(name: str | None, known: list[str], url: str) -> Any:
     if name is None and len(known) == 1:
         return known[0]
     if not known:
-        raise FileFormatError(f"STUDY must hold a study, got {_shown(url)!r} with none in it")
+        raise FileFormatError(f"STUDY must hold a study, got {url!r} with none in it")
     asked = "none" if name is None else repr(name)
     raise ArgumentError(
         f"--study-name must be one of {', '.join(map(repr, known))}, got {asked}; "
         f"add --study-name {known[0]!r}"
     )
-
-
-def _shown(url: str) -> str:
-    """The URL without a password."""
-    try:
-        password = urlsplit(url).password
-    except ValueError:  # no URL at all
-        password = None
-    return url.replace(f":{password}@", ":***@") if password else url

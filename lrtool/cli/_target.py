@@ -23,7 +23,7 @@ def load_target(target: str) -> tuple[Callable[[], Any], Any]:
         target: `file.py:function` or `package.module:function`.
 
     Returns:
-        (model_fn, data).
+        (model_fn, data); data may be a function or class that makes it.
 
     Raises:
         ArgumentError: when it does not import, is not a function, or returns something else.
@@ -41,7 +41,9 @@ def load_target(target: str) -> tuple[Callable[[], Any], Any]:
         TARGET=target, returned=type(pair).__name__,
     )  # fmt: skip
     model_fn, data = pair
-    return model_fn, _with_batches(data, target)
+    made_data = _call(data, target) if callable(data) else data
+    _refuse_no_batches(made_data, target)
+    return model_fn, data
 
 
 def _module(where: str, target: str) -> ModuleType:
@@ -91,14 +93,16 @@ def _function(module: ModuleType, name: str, target: str) -> Callable[[], Any]:
 def _call(function: Callable[[], Any], target: str) -> Any:
     try:
         return function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # What LightningCLI ends with, when it is called here and reads the command line.
+        remedy = "; name a function that runs no command" if isinstance(error, SystemExit) else ""
         raise ArgumentError(
             f"TARGET must return (model_fn, data) when called, got {target!r}; it raised "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{remedy}"
         ) from error
 
 
-def _with_batches(data: Any, target: str) -> Any:
+def _refuse_no_batches(data: Any, target: str) -> None:
     """Refuse missing or empty training data now, before anything is written."""
     train = data[0] if isinstance(data, tuple | list) and data else data
     require(
@@ -106,7 +110,6 @@ def _with_batches(data: Any, target: str) -> Any:
         "return (model_fn, train_loader) or (model_fn, (train_loader, val_loader))",
         TARGET=target, data=type(data).__name__,
     )  # fmt: skip
-    return data
 
 
 def _gives_batches(train: Any) -> bool:

@@ -14,11 +14,11 @@ __all__ = ["build_parser"]
 _TARGET = (
     "file.py:function or package.module:function; the function takes no argument and returns "
     "(model_fn, data): model_fn() gives a new LightningModule, data is a LightningDataModule, a "
-    "training DataLoader, or (training loader, validation loader)"
+    "training DataLoader, (training loader, validation loader), or what makes one of these"
 )
 _EXIT = (
     "exit codes: 0 done; 1 your model's own code raised (its traceback is shown); 2 bad input, "
-    "in one line; 130 interrupted"
+    "in one line; 130 interrupted, by Ctrl-C or SIGTERM"
 )
 
 
@@ -191,46 +191,61 @@ def _tune(commands: Any) -> None:
         commands,
         "tune",
         "search learning rate, momentum, weight decay and schedule",
-        "Run a range test, then an Optuna search that starts from it. The study is a file in the "
-        "output folder: run the same command again to go on where it stopped.",
+        "Run a range test, then an Optuna search over peak rate, momentum (or beta1), weight decay "
+        "and the schedule's parameters. What was measured is where the search starts: the first "
+        "trial is the measured rate itself. The model stays as it is: callbacks write the "
+        "parameters. Run the same command again, after a crash too, to go on where the search "
+        "stopped; run it several times at once, with a database on several machines, to share the "
+        "trials. Ctrl-C or SIGTERM saves the running trial for then. The output folder gets the "
+        "study, report.html, and the weights of the best trial's best check; the other trials' "
+        "are deleted.",
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
-    parser.add_argument(
-        "--trials", type=int, default=20, metavar="N", help="trials in all, over restarts (20)"
-    )
-    parser.add_argument("--monitor", default="val_loss", metavar="NAME", help="metric (val_loss)")
-    parser.add_argument(
+    goal = parser.add_argument_group("what is searched")
+    goal.add_argument(
+        "--monitor", default="val_loss", metavar="NAME",
+        help="metric logged in validation; a trial's value is its best check (val_loss)",
+    )  # fmt: skip
+    goal.add_argument(
         "--mode", choices=("min", "max"), default="min", help="which way is better (min)"
     )
-    parser.add_argument(
+    goal.add_argument(
         "--schedule", action="append", metavar="NAME",
         help="schedule to try: constant, cosine, linear, one_cycle, sgdr, triangular, triangular2 "
         "or wsd; repeat it to search over several (one_cycle)",
     )  # fmt: skip
-    parser.add_argument(
+    goal.add_argument(
         "--sampler", choices=("pibo", "priorband", "tpe", "gp", "cmaes", "random"),
         help="what proposes trials, weighted by the measurement (pibo)",
     )  # fmt: skip
-    parser.add_argument(
+    trial = parser.add_argument_group("a trial")
+    trial.add_argument(
+        "--max-epochs", type=int, metavar="N",
+        help="epochs of a trial; this or --max-steps is needed",
+    )  # fmt: skip
+    trial.add_argument("--max-steps", type=int, metavar="N", help="optimizer steps of a trial")
+    trial.add_argument(
         "--pruner", choices=("none", "median", "rungs"),
         help="what ends weak trials early: median, those worse than the others' median at a step; "
         "rungs, all but the best third after a ninth and a third of the steps (none)",
     )  # fmt: skip
-    parser.add_argument(
-        "--max-epochs",
-        type=int,
-        metavar="N",
-        help="epochs of a trial; this or --max-steps is needed",
-    )
-    parser.add_argument("--max-steps", type=int, metavar="N", help="optimizer steps of a trial")
-    parser.add_argument(
-        "--storage", metavar="URL", help="journal file or database URL (a file in --out)"
-    )
-    parser.add_argument("--study-name", metavar="NAME", help="the study's name in the storage")
-    parser.add_argument(
+    trial.add_argument(
         "--accelerator", default="auto", metavar="NAME", help="the Trainer's accelerator (auto)"
     )
-    parser.add_argument(
+    study = parser.add_argument_group("the study")
+    study.add_argument(
+        "--trials", type=int, default=20, metavar="N",
+        help="trials in all, over restarts and workers (20)",
+    )  # fmt: skip
+    study.add_argument(
+        "--storage", metavar="URL",
+        help="where it lives: a journal file, postgresql://user:password@host/db, mysql+pymysql://"
+        "..., sqlite:///file (one worker) or grpc://host:port (study.journal in --out)",
+    )  # fmt: skip
+    study.add_argument(
+        "--study-name", metavar="NAME", help="its name there; a new name begins a new one (tune)"
+    )
+    study.add_argument(
         "--out", default="lrtool-tune", metavar="FOLDER", help="study and report (lrtool-tune)"
     )
     _common(parser)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "show_result"]
 
+_NARROW = 66  # columns that the rates beside each other need
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write when asked to."""
@@ -33,8 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     with quiet():
         trainer = trainer_kwargs(arguments)
         found = _measure(arguments, model_fn, data, trainer)
-    if out is not None:
-        _write(found, out, arguments.seed)
+    written = [] if out is None else _write(found, out, arguments.seed)
     if arguments.json:
         print_json(found.to_dict())
         return
@@ -42,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
         show_result(found)
     else:
         _show_family(found)
-    if out is not None:
-        show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+    if written:
+        show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in written))}")
 
 
 def show_result(result: RangeTestResult) -> None:
@@ -56,11 +57,14 @@ def show_result(result: RangeTestResult) -> None:
     suggestion = result.suggestion
     low, high = suggestion.interval
     interval = f"{low:.2g} .. {high:.2g}" if suggestion.has_pick else None
-    show_table(
-        ("lr", "80% interval", "min_lr", "max_lr", "status", "steps"),
-        [(result.lr, interval, result.min_lr, result.max_lr, suggestion.status.value,
-          result.num_steps)],
-    )  # fmt: skip
+    found = {
+        "lr": result.lr, "80% interval": interval, "min_lr": result.min_lr,
+        "max_lr": result.max_lr, "status": suggestion.status.value, "steps": result.num_steps,
+    }  # fmt: skip
+    if width() < _NARROW:
+        show_table(("", "measured"), list(found.items()))
+    else:
+        show_table(tuple(found), [tuple(found.values())])
     show(f"\n{strong(suggestion.method)}: {suggestion.reason}")
     if result.groups:
         show()
@@ -85,18 +89,19 @@ def _notes(result: RangeTestResult) -> tuple[str, ...]:
     return (*result.not_restored, *result.diagnosis)
 
 
-def _write(found: "RangeTestResult | Family", folder: Path, seed: int) -> None:
+def _write(found: "RangeTestResult | Family", folder: Path, seed: int) -> list[Path]:
     from lrtool.report import environment_section, family_sections, range_test_section, write_report
     from lrtool.report.files import write_family, write_range_test
 
     again = environment_section(seed=seed, commands=[command_line()])
     if isinstance(found, RangeTestResult):
-        write_range_test(found, folder)
+        written = write_range_test(found, folder)
         sections = [range_test_section(found)]
     else:
-        write_family(found, folder)
+        written = write_family(found, folder)
         sections = family_sections(found)
-    write_report(folder / "range_test.html", [*sections, again], title="Range test")
+    page = write_report(folder / "range_test.html", [*sections, again], title="Range test")
+    return [*written, page]
 
 
 def _measure(
@@ -117,5 +122,6 @@ def _measure(
     seed_all(arguments.seed)
     model = new_model(model_fn)
     kwargs = {**trainer, "callbacks": [TerminalBar()]}
-    found: RangeTestResult | Family = range_test(model, data, trainer_kwargs=kwargs, **options)
+    made = data() if callable(data) else data
+    found: RangeTestResult | Family = range_test(model, made, trainer_kwargs=kwargs, **options)
     return found

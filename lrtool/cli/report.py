@@ -65,6 +65,7 @@ def _family_sections(path: Path) -> "tuple[str, list[Section]]":
 
 def _study_sections(url: str, name: str | None) -> "tuple[str, list[Section]]":
     from lrtool.report import environment_section, importance, search_section, tune_sections
+    from lrtool.search.passwords import without_password
     from lrtool.search.result import TuneResult
     from lrtool.search.study import SETTINGS, load_definition
 
@@ -74,7 +75,7 @@ def _study_sections(url: str, name: str | None) -> "tuple[str, list[Section]]":
         found = search_section({"": study}, importance=importance(study))
         return title, [found, environment_section(commands=[command_line()])]
     definition = load_definition(study)
-    result = TuneResult(
-        study, definition.space, definition.range_test, dict(study.user_attrs[SETTINGS]), url
-    )
+    settings = dict(study.user_attrs[SETTINGS])
+    shown = without_password(url)
+    result = TuneResult(study, definition.space, definition.range_test, settings, shown)
     return title, tune_sections(result, command=command_line())

@@ -1,6 +1,9 @@
 """`lrtool tune TARGET`."""
 
 import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrtool._check import integer, one_of, require
@@ -15,10 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_NEEDS = {"cmaes": "cmaes", "gp": "scipy"}  # what a sampler of Optuna's imports on its way
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Search, print the best, write the page."""
     from lrtool.search import SCHEDULES
+    from lrtool.search.run import AllFailedError
 
     schedules = tuple(arguments.schedule or ("one_cycle",))
     for name in schedules:
@@ -31,16 +37,25 @@ def run(arguments: argparse.Namespace) -> None:
         "--max-epochs or --max-steps", "say how long a trial is: --max-epochs 10",
         max_epochs=None, max_steps=None,
     )  # fmt: skip
+    needed = _NEEDS.get(arguments.sampler, "optuna")
+    require(
+        find_spec(needed) is not None, f"{needed} installed",
+        f"pip install {needed}, or choose another", sampler=arguments.sampler,
+    )  # fmt: skip
     out = folder_to_write(arguments.out)
     model_fn, data = load_target(arguments.target)
     with quiet():
-        result = _search(arguments, model_fn, data, schedules)
+        try:
+            result = _search(arguments, model_fn, data, schedules)
+        except AllFailedError as error:
+            print(f"lrtool: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
         page = _page(result, out)
     if arguments.json:
         print_json(_numbers(result, str(page)))
     else:
         _show(result)
-        show(f"\nwritten to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+        show(f"\nreport: {page}\nstudy {result.study.study_name!r}: {result.storage}")
     if not result.finished:
         raise KeyboardInterrupt("the same command goes on from here")
 
@@ -70,7 +85,7 @@ def _search(
     )
 
 
-def _page(result: "TuneResult", out: Any) -> Any:
+def _page(result: "TuneResult", out: Path) -> Path:
     from lrtool.report import tune_sections, write_report
 
     sections = tune_sections(result, command=command_line())
@@ -78,20 +93,24 @@ def _page(result: "TuneResult", out: Any) -> Any:
 
 
 def _show(result: "TuneResult") -> None:
-    monitor = result.settings.get("monitor", "value")
-    if not any(trial["state"] == "COMPLETE" for trial in result.trials):
+    from lrtool.report.tune import sentence
+
+    if not result.any_finished:
         show("no trial has finished yet")
         return
-    show(f"{strong(monitor)} {result.best_value:.4g} in trial {result.best_trial.number}")
+    show(strong(sentence(result)))
     show_table(("parameter", "value"), list(result.best_params.items()))
     show(f"\n{result.snippet()}")
+    if result.best_checkpoint is not None:
+        show(f"\nits weights: {result.best_checkpoint}")
 
 
 def _numbers(result: "TuneResult", page: str) -> dict[str, Any]:
-    done = any(trial["state"] == "COMPLETE" for trial in result.trials)
+    done = result.any_finished
     return {
         "best_value": result.best_value if done else None,
         "best_params": result.best_params if done else None,
+        "best_checkpoint": str(result.best_checkpoint) if done else None,
         "trials": result.trials,
         "finished": result.finished,
         "range_test": None if result.range_test is None else result.range_test.to_dict(),

@@ -123,11 +123,11 @@ def _trace(grid: _Grid, x: "FloatArray", y: "FloatArray") -> None:
 
 def _finish(grid: _Grid, ticks: Sequence[tuple[float, str]], label: str, ascii_only: bool) -> str:
     axis = ["─"] * grid.width
-    names = [" "] * (grid.width + 8)
+    names = [" "] * grid.width
     free = 0
     for at, name in ticks:
         column = grid.column(at)
-        start = max(column - len(name) // 2, 0)
+        start = max(min(column - len(name) // 2, grid.width - len(name)), 0)
         if start < free:
             continue
         axis[column] = "┴"

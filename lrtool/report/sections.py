@@ -211,18 +211,22 @@ def _tiles(values: Mapping[str, str]) -> str:
 
 def _trials(study: "Study") -> str:
     from lrtool.search.run import PARAMS
+    from lrtool.search.trials import reasons_of, states_of
 
     trials = study.get_trials(deepcopy=False)
+    states, reasons = states_of(study), reasons_of(study)
     # lrtool's own studies keep each trial's parameters in their own units beside Optuna's.
     params = [trial.user_attrs.get(PARAMS, trial.params) for trial in trials]
     names = list(dict.fromkeys(name for one in params for name in one))
+    why = ["why"] if any(reasons.values()) else []
     rows = [
         (
             trial.number,
-            trial.state.name.lower(),
+            states[trial.number],
             trial.value if trial.state.name == "COMPLETE" else None,
             *(one.get(name) for name in names),
+            *(reasons[trial.number].partition("\n")[0] for _ in why),
         )
         for trial, one in zip(trials, params, strict=True)
     ]
-    return table(("trial", "state", "value", *names), rows)
+    return table(("trial", "state", "value", *names, *why), rows)

@@ -1,5 +1,6 @@
 """A finished search as sections of a page, and as a notebook cell."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrtool.report._html import image, number, table, text
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from lrtool.search.result import TuneResult
 
-__all__ = ["tune_html", "tune_sections"]
+__all__ = ["sentence", "tune_html", "tune_sections"]
 
 
 def tune_sections(result: "TuneResult", *, command: str | None = None) -> list[Section]:
@@ -26,15 +27,14 @@ def tune_sections(result: "TuneResult", *, command: str | None = None) -> list[S
         result: the search.
         command: what runs it again, if known.
     """
-    metric = str(result.settings.get("monitor", "value"))
     sections = []
     if result.range_test is not None:
         sections.append(range_test_section(result.range_test))
-    sections.append(_best(result, metric))
+    sections.append(_best(result))
     sections.append(
         search_section(
             {"": result.study},
-            metric=metric,
+            metric=_metric(result),
             importance=importance(result.study),
             note=_guard(result),
         )
@@ -49,41 +49,47 @@ def tune_html(result: "TuneResult") -> str:
     """A search for a notebook cell: history, best parameters, one sentence."""
     from lrtool.plotting import plot_study
 
-    metric = str(result.settings.get("monitor", "value"))
+    metric = _metric(result)
 
     def draw(figure: "Figure") -> None:
         plot_study(result.study, figure.subplots(), ylabel=metric)
 
     shown = image(draw, f"{metric} of every trial", size=(6.6, 3.2))
-    if not _finished(result):
+    if not result.any_finished:
         return f"<div>{shown}<p>no trial has finished yet</p></div>"
     best = table(list(result.best_params), [list(result.best_params.values())])
-    return f"<div>{shown}{best}<p>{text(_sentence(result, metric))}</p></div>"
+    return f"<div>{shown}{best}<p>{text(sentence(result))}</p></div>"
 
 
-def _best(result: "TuneResult", metric: str) -> Section:
-    if not _finished(result):
+def _best(result: "TuneResult") -> Section:
+    if not result.any_finished:
         return Section("Best", "<p>no trial has finished yet</p>")
-    html = f"<p>{text(_sentence(result, metric))}</p>"
+    html = f"<p>{text(sentence(result))}</p>"
     html += table(("parameter", "value"), list(result.best_params.items()))
+    if result.best_checkpoint is not None:  # not the whole path, which may name the user
+        kept = Path(*result.best_checkpoint.parts[-3:]).as_posix()
+        html += f"<p>Its weights: <code>{text(kept)}</code></p>"
     html += f"<p>To train with it:</p><pre>{text(result.snippet())}</pre>"
     html += f"<p>The same for LightningCLI:</p><pre>{text(result.cli_yaml())}</pre>"
     return Section("Best", html)
 
 
-def _sentence(result: "TuneResult", metric: str) -> str:
-    states = [trial.state.name for trial in result.study.get_trials(deepcopy=False)]
-    counts = ", ".join(f"{states.count(state)} {state.lower()}" for state in dict.fromkeys(states))
+def sentence(result: "TuneResult") -> str:
+    """The best value, where it was found, and what became of the other trials."""
+    from lrtool.search.trials import states_of
+
+    states = list(states_of(result.study).values())
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     best = number(result.best_value)
-    return f"{metric} {best} in trial {result.best_trial.number} of {len(states)} ({counts})"
+    where = f"in trial {result.best_trial.number} of {len(states)} ({counts})"
+    return f"{_metric(result)} {best} {where}"
+
+
+def _metric(result: "TuneResult") -> str:
+    return str(result.settings.get("monitor", "value"))
 
 
 def _guard(result: "TuneResult") -> str:
     """What the search says about its own prior, when it found it misleading."""
     guard = result.prior_guard
     return "" if guard is None else " ".join(map(str, guard.get("findings", [])))
-
-
-def _finished(result: "TuneResult") -> bool:
-    trials = result.study.get_trials(deepcopy=False)
-    return any(trial.state.name == "COMPLETE" for trial in trials)

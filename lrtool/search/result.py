@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from lrtool.result import RangeTestResult
 from lrtool.search.recipes import cli_yaml, snippet
@@ -43,6 +43,11 @@ class TuneResult:
     storage: str | None = None
     out_dir: Path | None = None
     finished: bool = True
+
+    @property
+    def any_finished(self) -> bool:
+        """Whether there is a best trial."""
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
     @property
     def best_trial(self) -> FrozenTrial:
@@ -121,6 +126,8 @@ class TuneResult:
         return tune_html(self)
 
     def __str__(self) -> str:
+        if not self.any_finished:
+            return f"no trial of study {self.study.study_name!r} has finished yet"
         settings = ", ".join(
             f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
             for name, value in self.best_params.items()

@@ -16,11 +16,12 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from lrtool._optional import optional_import
 from lrtool.errors import ArgumentError, FileFormatError, MissingDependencyError
 from lrtool.search.locks import DatabaseLocks, FileLocks, Locks, ProcessLocks, has_flock, hold
+from lrtool.search.passwords import without_password
 
 _TABLES = "(tables)"  # the name of the lock under which a database is set up
 _PATIENCE = 5.0  # seconds to wait for a proxy
 
-__all__ = ["Home", "StorageLike", "check_driver", "open_storage"]
+__all__ = ["Home", "StorageLike", "engine_url", "open_storage"]
 
 StorageLike: TypeAlias = str | Path | BaseStorage
 
@@ -66,8 +67,7 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
         shared = not isinstance(storage, InMemoryStorage)
         return Home(storage, _locks_of(storage, study_name), None, shared)
     text = str(storage)
-    scheme = urlsplit(text).scheme if "://" in text else "file"
-    kind = scheme.split("+")[0]
+    kind = _kind(text)
     if kind == "memory":
         return Home(InMemoryStorage(), ProcessLocks(), text, shared=False)
     if kind == "file":
@@ -75,19 +75,43 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
     if kind == "sqlite":
         return _sqlite(text, study_name)
     if kind in DatabaseLocks.SERVERS:
-        return _server(text, kind, study_name)
+        return _server(text, study_name)
     if kind == "grpc":
         return _grpc(text)
     raise ArgumentError(
         f"storage must be a file, postgresql://, mysql://, sqlite:///, grpc:// or memory://, "
-        f"got {text!r}"
+        f"got {without_password(text)!r}"
     )
+
+
+def engine_url(url: str) -> str:
+    """The URL of a database as SQLAlchemy takes it, once its driver imports.
+
+    Args:
+        url: `postgresql://…` (or `postgres://…`), `mysql://…`; another is given back as it is.
+
+    Raises:
+        MissingDependencyError: when the driver is not installed.
+    """
+    kind = _kind(url)
+    if kind == "postgresql":
+        optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
+        return f"postgresql+psycopg://{url.split('://', 1)[1]}"
+    if kind == "mysql":
+        _check_driver(url)
+    return url
+
+
+def _kind(text: str) -> str:
+    """What kind of storage `text` names: its scheme without the driver; "file" for a path."""
+    scheme = text.partition("://")[0].partition("+")[0].lower() if "://" in text else "file"
+    return {"postgres": "postgresql"}.get(scheme, scheme)
 
 
 def _locks_of(storage: BaseStorage, study_name: str) -> Locks:
     """Locks where an Optuna storage keeps its studies, when it says where that is."""
     if isinstance(storage, RDBStorage):
-        kind = urlsplit(storage.url).scheme.split("+")[0]
+        kind = _kind(storage.url)
         if kind in DatabaseLocks.SERVERS:
             return DatabaseLocks(storage.url, study_name)
         path = _sqlite_file(storage.url)
@@ -133,24 +157,35 @@ def _drop_half_line(path: Path) -> None:
 def _journal(path: Path, study_name: str) -> Home:
     if path.is_dir():
         raise FileFormatError(f"{path} must be an Optuna journal file, but it is a folder")
-    try:
+    with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
+    _refuse_other(
+        path, b"{", "an Optuna journal file", "a new path, or a database as sqlite:///file"
+    )
+    lock = _Flock(path) if has_flock() else None
+    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    return Home(storage, _locks_beside(path, study_name), str(path), shared=True)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Say in one line that `path` cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise ArgumentError(
             f"storage must be a file that can be written, got {str(path)!r}: {error.strerror}; "
             "choose another place"
         ) from error
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(1) != b"{":
-                raise FileFormatError(
-                    f"{path} must be an Optuna journal file, but it holds something else; "
-                    "give a new path, or a database as sqlite:///file"
-                )
-    lock = _Flock(path) if has_flock() else None
-    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-    return Home(storage, _locks_beside(path, study_name), str(path), shared=True)
+
+
+def _refuse_other(path: Path, begins: bytes, rule: str, remedy: str) -> None:
+    """Refuse a file that begins otherwise, before anything is made beside it."""
+    with path.open("rb") as file:
+        start = file.read(len(begins))
+    if start not in (b"", begins):
+        raise FileFormatError(f"{path} must be {rule}, but it holds something else; give {remedy}")
 
 
 def _locks_beside(path: Path, study_name: str) -> Locks:
@@ -169,26 +204,25 @@ def _sqlite(url: str, study_name: str) -> Home:
     path = _sqlite_file(url)
     if path is None:
         return Home(RDBStorage(url), ProcessLocks(), url, shared=False)
-    with _locks_beside(path, _TABLES).mutex():
+    with _writable(path):
+        if path.exists():
+            _refuse_other(path, b"SQLite format 3\0", "an SQLite database", "a new path")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        locks = _locks_beside(path, study_name)
+    with _answering(url), _locks_beside(path, _TABLES).mutex():
         storage = RDBStorage(url)
-    return Home(storage, _locks_beside(path, study_name), url, shared=True)
+    return Home(storage, locks, url, shared=True)
 
 
-def _server(url: str, kind: str, study_name: str) -> Home:
-    if kind == "postgresql":
-        optional_import("psycopg", extra="postgres", purpose="a study in PostgreSQL")
-        url = f"postgresql+psycopg://{url.split('://', 1)[1]}"
-    else:
-        check_driver(url)
-    parts = urlsplit(url)
-    shown = url.replace(f":{parts.password}@", ":***@") if parts.password else url
+def _server(given: str, study_name: str) -> Home:
+    url, shown = engine_url(given), without_password(given)
     # Workers that start together on an empty database would all make its tables.
     with _answering(shown), DatabaseLocks(url, _TABLES).mutex():
         storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
 
 
-def check_driver(url: str) -> None:
+def _check_driver(url: str) -> None:
     """Import the driver that SQLAlchemy takes for `url`, or say how to name another."""
     import sqlalchemy
 

@@ -27,6 +27,7 @@ __all__ = [
     "reclaim",
     "requeue",
     "retried",
+    "states_of",
     "tell",
 ]
 
@@ -140,6 +141,18 @@ def tell(
         _log.warning("trial %d is dropped: somebody else finished it (%s)", number, error)
         return False
     return True
+
+
+def states_of(study: Study) -> dict[int, str]:
+    """What became of each trial, in a word: Optuna's, or "repeated" for one that another repeats.
+
+    Optuna knows a trial that was stopped, to go on in another, as failed.
+    """
+    again = retried(study)
+    return {
+        trial.number: "repeated" if trial.number in again else trial.state.name.lower()
+        for trial in study.get_trials(deepcopy=False)
+    }
 
 
 def reasons_of(study: Study) -> dict[int, str]:

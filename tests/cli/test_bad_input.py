@@ -36,6 +36,7 @@ CASES = {
     "target that names nothing": ("range-test", "target.py:nothere"),
     "target that is a number": ("range-test", "target.py:A_NUMBER"),
     "target that raises": ("range-test", "target.py:raises"),
+    "target that runs a command": ("range-test", "target.py:runs_a_command"),
     "target that returns no pair": ("range-test", "target.py:not_a_pair"),
     "target that makes no module": ("range-test", "target.py:not_a_module"),
     "no training data": ("range-test", "target.py:no_data"),
@@ -83,6 +84,14 @@ CASES = {
     "storage of an unknown kind": (
         "tune", GOOD, "--max-epochs", "1", "--storage", "mongo://host/db",
     ),
+    "SQLite file that is something else": (
+        "tune", GOOD, "--max-epochs", "1", "--storage", "sqlite:///target.py",
+    ),
+    "SQLite file under a file": (
+        "tune", GOOD, "--max-epochs", "1", "--storage", "sqlite:///target.py/s.db",
+    ),
+    "study that is no database": ("report", "sqlite:///target.py"),
+    "unknown shell": ("completion", "fish"),
     "study that is not there": ("report", "nothere.journal"),
     "study that is a folder": ("report", "."),
     "study that is something else": ("report", "target.py"),
@@ -149,6 +158,34 @@ def test_the_remedy_guesses_what_was_meant(
         assert f"did you mean {meant}?" in capsys.readouterr().err
     main(["range-test", GOOD, "--min-lr", "1", "--max-lr", "0.1"])
     assert "min_lr=1.0, max_lr=0.1; did you swap them?" in capsys.readouterr().err
+
+
+def test_the_reason_is_the_databases_own_and_no_password_is_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    for scheme in ("postgresql", "postgres"):  # the second is Heroku's and many others' spelling
+        url = f"{scheme}://me:hush@127.0.0.1:1/studies"
+        for words in (("report", url), ("tune", GOOD, "--max-epochs", "1", "--storage", url)):
+            exit_code(words)
+            said = capsys.readouterr().err
+            assert "Connection refused" in said
+            assert "hush" not in said
+    exit_code(("tune", GOOD, "--max-epochs", "1", "--storage", "ftp://me:hush@host/x"))
+    assert "ftp://me:***@host/x" in capsys.readouterr().err
+    exit_code(("report", "sqlite:///target.py"))
+    assert "file is not a database" in capsys.readouterr().err
+    exit_code(("completion", "fish"))
+    assert "shell must be one of" in capsys.readouterr().err
+
+
+def test_a_sampler_that_lacks_its_package_is_refused_before_the_range_test(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lrtool.cli.tune.find_spec", lambda name: None)
+    for sampler, package in (("cmaes", "cmaes"), ("gp", "scipy")):
+        assert exit_code(("tune", GOOD, "--max-epochs", "1", "--sampler", sampler)) == 2
+        assert f"pip install {package}" in capsys.readouterr().err
 
 
 def test_traceback_on_request(folder: Path) -> None:

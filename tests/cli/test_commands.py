@@ -165,6 +165,93 @@ def test_tune_searches_goes_on_and_reports(
     assert "To train with it" in page
 
 
+def test_tune_shows_what_it_wrote_and_the_weights_load_as_torch_does_by_default(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    words = ["tune", target, "--max-epochs", "1", "--trials", "2", "--out", "."]
+    main(words)
+    shown = capsys.readouterr().out
+    assert "of 2 (2 complete)" in shown
+    assert "report: report.html" in shown
+    assert "study 'tune': study.journal" in shown
+    assert "target.py" not in shown  # which was there before
+    main([*words, "--json"])
+    found = printed(capsys)
+    kept = torch.load(found["best_checkpoint"])
+    assert kept["hyper_parameters"]["lr"] == found["best_params"]["max_lr"]
+    assert f"its weights: {found['best_checkpoint']}" in shown
+
+
+def test_data_may_be_what_makes_it(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = target.replace("make", "makes_data")
+    assert main(["range-test", made, "--num-steps", "12", "--json"]) == 0
+    capsys.readouterr()
+    main(["tune", made, "--max-epochs", "1", "--trials", "1", "--json"])
+    assert printed(capsys)["best_value"] is not None
+
+
+def test_a_model_that_raises_in_every_trial_ends_with_its_traceback_and_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        targets.GOOD + "\nclass Broken(TinyModel):\n    def validation_step(self, *_):\n"
+        "        raise RuntimeError('mine')\n\ndef broken():\n"
+        "    return Broken, (tiny_loader(), tiny_loader(16))\n"
+    )
+    with pytest.raises(SystemExit) as end:
+        main(["tune", "broken.py:broken", "--max-epochs", "1"])
+    assert end.value.code == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "at least one of the first 3 trials must train" in " ".join(lines)
+    assert "Traceback (most recent call last):" in lines
+    assert lines[-1] == "RuntimeError: mine"
+
+
+def test_no_page_keeps_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lrtool.cli._out import command_line
+
+    url = "postgresql://me:hush@host/db"
+    monkeypatch.setattr("sys.argv", ["lrtool", "tune", "a b.py:f", "--storage", url])
+    assert command_line() == "lrtool tune 'a b.py:f' --storage 'postgresql://me:***@host/db'"
+    monkeypatch.setattr("sys.argv", ["lrtool", "report", f"--storage={url}?password=hush"])
+    assert "hush" not in command_line()
+
+
+def test_narrow_terminals_lose_no_digit(
+    target: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["range-test", target, "--num-steps", "20", "--max-lr", "1"]
+    monkeypatch.setenv("COLUMNS", "45")
+    main(words)
+    shown = capsys.readouterr().out
+    picture, _, below = shown.partition("measured")
+    assert all(len(line) <= 45 for line in picture.splitlines())
+    main([*words, "--json"])
+    assert f"{RangeTestResult.from_dict(printed(capsys)).lr:.4g}" in below
+
+
+def test_our_warnings_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import warnings
+
+    from lrtool.cli import optimizers
+    from lrtool.search import run as ours
+
+    def warns(arguments: object) -> None:
+        warnings.warn_explicit("share a study", UserWarning, ours.__file__, 1)
+        warnings.warn_explicit("of the user's", UserWarning, "train.py", 7)
+
+    monkeypatch.setattr(optimizers, "run", warns)
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        main(["optimizers"])
+    assert capsys.readouterr().err == "lrtool: share a study\n"
+    assert [(other.filename, other.lineno) for other in others] == [("train.py", 7)]
+
+
 def test_tune_passes_on_sampler_and_pruner(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     from lrtool.cli._study import read_study
 
@@ -245,6 +332,7 @@ def test_help_reads_well(words: list[str], capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert "exit codes" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
+    assert shown.isascii()
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -306,8 +394,11 @@ def slow():
 """
 
 
-def interrupted(folder: Path, *words: str, at: str) -> tuple[int, str]:
-    """Run a command, send Ctrl-C at the first line `at`; its exit code and errors."""
+STOPS = [signal.SIGINT, signal.SIGTERM]
+
+
+def interrupted(folder: Path, *words: str, at: str, stop: signal.Signals) -> tuple[int, str]:
+    """Run a command, send the signal at the first line `at`; its exit code and errors."""
     (folder / "slow.py").write_text(SLOW)
     process = subprocess.Popen(
         [sys.executable, "-m", "lrtool", *words], cwd=folder, stdout=subprocess.PIPE,
@@ -317,22 +408,25 @@ def interrupted(folder: Path, *words: str, at: str) -> tuple[int, str]:
     with process:
         while at not in process.stderr.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         _, errors = process.communicate(timeout=300)
     assert "Traceback" not in errors
     return process.returncode, errors
 
 
-def test_ctrl_c_ends_a_range_test_without_a_file(tmp_path: Path) -> None:
-    code, errors = interrupted(tmp_path, "range-test", "slow.py:slow", "--out", "o", at="step")
+@pytest.mark.parametrize("stop", STOPS)
+def test_ctrl_c_ends_a_range_test_without_a_file(tmp_path: Path, stop: signal.Signals) -> None:
+    words = ("range-test", "slow.py:slow", "--out", "o")
+    code, errors = interrupted(tmp_path, *words, at="step", stop=stop)
     assert code == 130
     assert "nothing half-written" in errors
     assert not (tmp_path / "o").exists()
 
 
-def test_ctrl_c_ends_a_search_that_then_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", STOPS)
+def test_ctrl_c_ends_a_search_that_then_goes_on(tmp_path: Path, stop: signal.Signals) -> None:
     words = ("tune", "slow.py:slow", "--max-epochs", "3", "--trials", "2", "--seed", "0", "--json")
-    code, errors = interrupted(tmp_path, *words, at="check")  # only trials validate
+    code, errors = interrupted(tmp_path, *words, at="check", stop=stop)  # only trials validate
     assert code == 130
     assert "goes on from here" in errors
     (tmp_path / "slow.py").write_text(SLOW.replace("0.01", "0"))

@@ -13,7 +13,7 @@ from support.results import a_result, no_pick, nothing_finite
 def test_it_keeps_to_its_size(width: int, height: int) -> None:
     lines = text_range_test(a_result(), width=width, height=height).splitlines()
     assert len(lines) == height + 3
-    assert max(map(len, lines)) <= width + 8
+    assert max(map(len, lines)) <= width
 
 
 def test_the_pick_stands_at_its_rate() -> None:

@@ -60,6 +60,12 @@ def no_optimizer():
 def raises():
     raise ValueError("no such\\nfile")
 
+def runs_a_command():
+    raise SystemExit(2)
+
+def makes_data():
+    return TinyModel, lambda: (tiny_loader(), tiny_loader(16))
+
 def not_a_module():
     return dict, tiny_loader()
 
