@@ -38,6 +38,13 @@ class Freezer:
         for norm, group_index in self._norms:
             norm.train(group_index >= first and self._modes[id(norm)])
 
+    def hold(self) -> None:
+        """Put held normalizations to eval mode again, where the module has woken them."""
+        first = len(self._groups) - self.trained_groups
+        for norm, group_index in self._norms:
+            if group_index < first and norm.training:
+                norm.eval()
+
     def count(self) -> tuple[int, int]:
         """Weights that train, and weights that do not."""
         every = [p for group in self._groups for p in group]

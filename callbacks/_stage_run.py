@@ -111,8 +111,9 @@ class StageRun:
             self._enter(trainer, due, started)
 
     def write(self, trainer: Trainer) -> None:
-        """Write the rates of the Trainer's present step."""
+        """Write the rates of the Trainer's present step; hold what is frozen."""
         assert self.schedule is not None
+        self._freezer.hold()
         self._write(trainer, self.schedule(trainer.global_step - self.records[-1].step))
 
     def state_dict(self) -> dict[str, Any]:

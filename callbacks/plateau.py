@@ -162,7 +162,7 @@ class PlateauScheduler(Callback):
     def _first_lr(self, trainer: Trainer) -> float:
         if self._given:
             return self.rule.lr
-        result = measured(trainer)
+        result = measured(trainer, self.optimizer)
         if result is not None and result.suggestion.has_pick:
             return result.lr
         return param_groups.get(trainer.optimizers[self.optimizer], "lr") or 0.0

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lrtool._check import integer, one_of, require
 from lrtool.callbacks._horizon import Position, horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
-from lrtool.callbacks._measured import measured
+from lrtool.callbacks._measured import is_due, measured
 from lrtool.callbacks._momentum import MomentumLike
 from lrtool.callbacks._preview import Preview, preview_of
 from lrtool.callbacks._rivals import refuse_rivals
@@ -129,7 +129,7 @@ class ParamScheduler(Callback):
             asked=self.total_steps,
             start_step=self.start_step,
             optimizer=self.optimizer,
-            result=measured(trainer) or self.range_test,
+            result=measured(trainer, self.optimizer) or self.range_test,
         )
 
     def check_run(self, trainer: Trainer) -> None:
@@ -158,12 +158,12 @@ class ParamScheduler(Callback):
         """Refuse a run of unknown length, before the first step."""
         self.check_run(trainer)
         self._write_ahead = _is_read_before(self, trainer)
-        if trainer.global_step == 0 and not _is_measurement_due(trainer):
+        if trainer.global_step == 0 and not is_due(trainer, self.optimizer):
             self._write(trainer, batch_idx=0)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write early, for a monitor that reads now."""
-        if not _is_measurement_due(trainer):
+        if not is_due(trainer, self.optimizer):
             self._write(trainer, batch_idx=0)
 
     def on_train_batch_start(
@@ -221,7 +221,7 @@ class ParamScheduler(Callback):
             self._skips.look(trainer)
             self._take_length(trainer, batch_idx)
         optimizer = self._optimizer(trainer)
-        self._writer.resolve(optimizer, measured(trainer) or self.range_test)
+        self._writer.resolve(optimizer, measured(trainer, self.optimizer) or self.range_test)
         step, horizon = self._step(trainer), self._writer.horizon
         if horizon is not None and step >= horizon.total_steps:
             self._writer.say(
@@ -238,13 +238,6 @@ class ParamScheduler(Callback):
         if "total_steps" in self._saved and self.on_length_change == "hold":
             total = self._saved["total_steps"]
         self._writer.set_horizon(replace(horizon, total_steps=total))
-
-
-def _is_measurement_due(trainer: Trainer) -> bool:
-    """Whether a range test of this Trainer may still come before the first batch."""
-    callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
-    tests = [callback for callback in callbacks if getattr(callback, "measures_lr", False)]
-    return any(test.result is None for test in tests)
 
 
 def _is_read_before(scheduler: ParamScheduler, trainer: Trainer) -> bool:

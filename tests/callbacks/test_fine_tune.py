@@ -108,6 +108,15 @@ def test_a_frozen_body_does_not_move_and_neither_do_its_statistics() -> None:
     assert all(torch.equal(trace.statistics[0], other) for other in trace.statistics)
 
 
+def test_statistics_stand_still_in_a_module_that_wakes_itself_each_epoch() -> None:
+    class Waking(Net):
+        def on_train_epoch_start(self) -> None:
+            self.train()
+
+    _, trace = fit(Waking(), recipe(stages=[Stage("head", 4, 1)]))
+    assert all(torch.equal(trace.statistics[0], other) for other in trace.statistics)
+
+
 def test_statistics_move_again_once_thawed() -> None:
     model = Net()
     _, trace = fit(model, recipe(head_epochs=2))

@@ -283,7 +283,7 @@ def test_A23_a_rebased_schedule_resumes_from_its_checkpoint(name: str, tmp_path:
     assert np.array(seen.rates).tolist() == whole[8:].tolist()
     assert resumed.result is not None
     assert resumed.result.lr == PICK.lr  # for other callbacks to read
-    assert measured(trainer) == resumed.result
+    assert measured(trainer, 0) == resumed.result
 
 
 def test_A23_tensor_rates_are_rebased_in_place() -> None:

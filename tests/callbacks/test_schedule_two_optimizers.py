@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from lrtool.callbacks import OneCycleScheduler, ParamScheduler
+from lrtool import Status, Suggestion
+from lrtool.callbacks import LRRangeTest, OneCycleScheduler, ParamScheduler, PlateauScheduler
 from lrtool.errors import UnsupportedError
 from lrtool.schedules import linear, one_cycle
 from support.tiny import Batch, TinyModel, tiny_loader, tiny_trainer
@@ -47,6 +48,34 @@ def test_each_scheduler_writes_to_its_own_optimizer() -> None:
     cycle, line = one_cycle(max_lr=0.5, total_steps=16), linear(0.2, total_steps=16)
     assert model.used[0] == [(step, cycle(step)) for step in range(0, 16, 2)]
     assert model.used[1] == [(step, line(step)) for step in range(1, 16, 2)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_each_takes_the_rates_of_its_own_optimizers_range_test(order: int) -> None:
+    low, high = (Suggestion(x, x / 2, 2 * x, (x, x), "m", Status.CLEAR, "") for x in (0.02, 0.4))
+    steps: dict[str, Any] = {"num_steps": 5, "max_steps": 5}
+    cycles = [OneCycleScheduler(total_steps=16, optimizer=index) for index in (0, 1)]
+    plateau = PlateauScheduler(optimizer=1)
+    tests = [
+        LRRangeTest(optimizer=0, suggester=lambda curve: low, **steps),
+        LRRangeTest(optimizer=1, suggester=lambda curve: high, **steps),
+    ]
+    tiny_trainer(callbacks=[*cycles, *tests][::order]).fit(Alternating(), tiny_loader())
+    assert [one.schedule for one in cycles] == [
+        one_cycle(max_lr=suggestion.max_lr, total_steps=16) for suggestion in (low, high)
+    ]
+    tiny_trainer(callbacks=[*tests[::order], plateau], max_epochs=1).fit(
+        Alternating(), tiny_loader(), tiny_loader()
+    )
+    assert plateau.rule.lr == high.lr
+
+
+def test_a_range_test_of_the_other_optimizer_says_nothing_of_this_one() -> None:
+    cycle = OneCycleScheduler(total_steps=16, optimizer=1)
+    test = LRRangeTest(min_lr=1e-4, max_lr=1.0, num_steps=10)
+    tiny_trainer(callbacks=[test, cycle]).fit(Alternating(), tiny_loader())
+    assert test.result is not None
+    assert cycle.schedule == one_cycle(max_lr=0.2, total_steps=16)
 
 
 def test_two_schedulers_of_one_class_keep_apart_in_a_checkpoint(tmp_path: Path) -> None:
