@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 from lrtool.errors import ArgumentError
 from lrtool.report._html import text
@@ -115,7 +116,8 @@ def write_report(
             f"the folder of a report must exist, got {str(target)!r}; make its folder first"
         )
     document = page(title, sections, lead=lead)
-    partial = target.with_name(target.name + ".partial")
+    # A name of its own: workers that finish together write the same page.
+    partial = target.with_name(f"{target.name}.{uuid4().hex}.partial")
     try:
         partial.write_text(document, encoding="utf-8")
         partial.replace(target)

@@ -21,6 +21,7 @@ __all__ = [
     "Section",
     "environment_section",
     "family_sections",
+    "figure_html",
     "range_test_section",
     "schedule_section",
     "search_section",
@@ -58,7 +59,7 @@ def range_test_section(result: "RangeTestResult", title: str = "Range test") -> 
     ]  # fmt: skip
     html = (
         f"<p>{text(suggestion.reason)}</p>{_tiles(shown)}"
-        + _figure(
+        + figure_html(
             lambda figure: draw_range_test(figure, result),
             f"Loss over learning rate; {suggestion.status.value}",
             (8.6, 5.2),
@@ -77,7 +78,7 @@ def family_sections(family: "Family") -> list[Section]:
     def draw(figure: "Figure") -> None:
         family.plot(figure.subplots())
 
-    html = f"<p>{text(family.choice)}</p>" + _figure(
+    html = f"<p>{text(family.choice)}</p>" + figure_html(
         draw, f"Loss over learning rate by {family.setting}", (8.6, 4.6)
     )
     together = Section(f"Range tests by {family.setting}", html + table(*family.table()))
@@ -107,7 +108,7 @@ def schedule_section(
     def draw(figure: "Figure") -> None:
         plot_schedule(schedule, total_steps, figure.subplots())
 
-    html = f"<p><code>{text(value_text(schedule))}</code></p>" + _figure(
+    html = f"<p><code>{text(value_text(schedule))}</code></p>" + figure_html(
         draw, str(schedule), (8.6, 3.2)
     )
     return Section(title, html)
@@ -131,7 +132,7 @@ def training_section(
 
     html = f"<p>{text(note)}</p>" if note else ""
     html += table(header, rows) if rows else ""
-    html += _figure(draw, f"{metric} over steps of {', '.join(curves)}", (8.6, 3.6))
+    html += figure_html(draw, f"{metric} over steps of {', '.join(curves)}", (8.6, 3.6))
     return Section(title, html)
 
 
@@ -153,11 +154,11 @@ def search_section(
 
     html = f"<p>{text(note)}</p>" if note else ""
     html += table(header, rows) if rows else ""
-    html += _figure(history, f"{metric} of every trial", (8.6, 3.6))
+    html += figure_html(history, f"{metric} of every trial", (8.6, 3.6))
     if importance:
         shares = dict(importance)
         html += "<p>How much each parameter explains of the variation between trials:</p>"
-        html += _figure(
+        html += figure_html(
             lambda figure: plot_importance(shares, figure.subplots()),
             "importance: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()),
             (8.6, 0.9 + 0.36 * len(shares)),
@@ -187,7 +188,8 @@ def environment_section(
     return Section(title, html)
 
 
-def _figure(draw: Draw, alt: str, size: tuple[float, float]) -> str:
+def figure_html(draw: Draw, alt: str, size: tuple[float, float]) -> str:
+    """A picture that suits every reader, with `alt` for those who see none."""
     return f"<figure>{picture(draw, alt, size=size)}</figure>"
 
 
@@ -218,15 +220,18 @@ def _trials(study: "Study") -> str:
     # lrtool's own studies keep each trial's parameters in their own units beside Optuna's.
     params = [trial.user_attrs.get(PARAMS, trial.params) for trial in trials]
     names = list(dict.fromkeys(name for one in params for name in one))
-    why = ["why"] if any(reasons.values()) else []
     rows = [
         (
             trial.number,
             states[trial.number],
             trial.value if trial.state.name == "COMPLETE" else None,
             *(one.get(name) for name in names),
-            *(reasons[trial.number].partition("\n")[0] for _ in why),
         )
         for trial, one in zip(trials, params, strict=True)
     ]
-    return table(("trial", "state", "value", *names, *why), rows)
+    why = [
+        f"<p>trial {index}: {text(reason.splitlines()[0])}</p>"
+        for index, reason in reasons.items()
+        if reason
+    ]
+    return table(("trial", "state", "value", *names), rows) + "".join(why)

@@ -1,5 +1,6 @@
 """A finished search as sections of a page, and as a notebook cell."""
 
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from lrtool.report.importance import importance
 from lrtool.report.sections import (
     Section,
     environment_section,
+    figure_html,
     range_test_section,
     search_section,
 )
@@ -39,6 +41,7 @@ def tune_sections(result: "TuneResult", *, command: str | None = None) -> list[S
             note=_guard(result),
         )
     )
+    sections += _beliefs(result)
     seed = result.settings.get("seed")
     commands = [] if command is None else [command]
     sections.append(environment_section(seed=seed, commands=commands))
@@ -72,6 +75,25 @@ def _best(result: "TuneResult") -> Section:
     html += f"<p>To train with it:</p><pre>{text(result.snippet())}</pre>"
     html += f"<p>The same for LightningCLI:</p><pre>{text(result.cli_yaml())}</pre>"
     return Section("Best", html)
+
+
+def _beliefs(result: "TuneResult") -> list[Section]:
+    from lrtool.plotting.priors import COLUMNS, count_priors, plot_priors
+
+    rows = ceil(count_priors(result.study, result.space) / COLUMNS)
+    if rows == 0:
+        return []
+    drawn = figure_html(
+        lambda figure: plot_priors(result.study, result.space, figure),
+        "Prior and trials of each parameter",
+        (8.6, 1.9 * rows),
+    )
+    legend = (
+        "The area is what was believed of a parameter before the first trial; a tick is a trial "
+        "that finished, in colour where it is among the best third; the line is the density of "
+        "these, where they are enough."
+    )
+    return [Section("Prior and trials", f"<p>{text(legend)}</p>{drawn}")]
 
 
 def sentence(result: "TuneResult") -> str:

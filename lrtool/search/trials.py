@@ -144,14 +144,15 @@ def tell(
 
 
 def states_of(study: Study) -> dict[int, str]:
-    """What became of each trial, in a word: Optuna's, or "repeated" for one that another repeats.
+    """What became of each trial, in a word.
 
-    Optuna knows a trial that was stopped, to go on in another, as failed.
+    Optuna's words, but that a trial that was stopped, to go on in another, has not failed.
     """
     again = retried(study)
+    words = {TrialState.FAIL: "failed"}
     return {
-        trial.number: "repeated" if trial.number in again else trial.state.name.lower()
-        for trial in study.get_trials(deepcopy=False)
+        t.number: "repeated" if t.number in again else words.get(t.state, t.state.name.lower())
+        for t in study.get_trials(deepcopy=False)
     }
 
 

@@ -169,6 +169,22 @@ def test_a_page_is_written_whole_or_not_at_all(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_two_workers_may_write_the_same_page_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, real = tmp_path / "r.html", Path.replace
+
+    def meanwhile(path: Path, to: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", real)
+        write_report(target, [Section("the other's", "")], title="t")
+        return real(path, to)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    write_report(target, [Section("mine", "")], title="t")
+    assert "mine" in target.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def _fail(*_: object) -> None:
     raise OSError("no space left on the disk")
 

@@ -333,6 +333,27 @@ def test_result_tells_the_whole_story() -> None:
     assert "max_lr" in page
 
 
+def test_report_says_in_a_line_what_became_of_each_trial() -> None:
+    def moody(params: dict[str, Any], report: Report) -> float:
+        number = report.trial.number
+        if number == 1:
+            raise Diverged("diverged: <loss> is not finite")
+        if number == 2:
+            raise RuntimeError("broken\nin two lines")
+        if number == 3:
+            raise Interrupted
+        return value_of(params)
+
+    go(moody, n_trials=5)
+    result = go(moody, n_trials=5)
+    page = result.report("report.html").read_text(encoding="utf-8")
+    assert "(3 complete, 1 pruned, 1 failed, 1 repeated)" in page
+    assert "<p>trial 1: diverged: &lt;loss&gt; is not finite</p>" in page
+    assert "<p>trial 2: RuntimeError: broken</p>" in page
+    assert "<p>trial 3: it was stopped, or its worker died; trial 4 repeats it</p>" in page
+    assert "Traceback" not in page
+
+
 def test_interrupted_training_function_is_queued_again() -> None:
     def stops(params: dict[str, Any], report: Report) -> float:
         if report.trial.number == 1:
