@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from lrtool._check import one_of
+from lrtool.callbacks._lightning import LightningModule, Trainer, callbacks_of, is_a
 from lrtool.errors import UnsupportedError
 from lrtool.weights import Weights, copy_tensor, copy_weights, map_tensors, write_weights
-
-if TYPE_CHECKING:
-    from lrtool.callbacks._lightning import LightningModule, Trainer
 
 __all__ = ["BestWeights", "KeepBest", "refuse_unkeepable"]
 
 KeepBest: TypeAlias = Literal["cpu", "device", "checkpoint"]
+
+_SHARDED = ("FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy")
 
 
 class BestWeights:
@@ -46,7 +46,7 @@ class BestWeights:
     def __bool__(self) -> bool:
         return bool(self._weights or self.path)
 
-    def keep(self, trainer: "Trainer", module: "LightningModule") -> None:
+    def keep(self, trainer: Trainer, module: LightningModule) -> None:
         """Remember the weights as they are now."""
         if self._in_file:
             self._save(trainer)
@@ -56,7 +56,7 @@ class BestWeights:
             states = [optimizer.state_dict() for optimizer in trainer.optimizers]
             self._optimizers = [_copied(state, self._device) for state in states]
 
-    def restore(self, trainer: "Trainer", module: "LightningModule") -> None:
+    def restore(self, trainer: Trainer, module: LightningModule) -> None:
         """Write what is kept into `module` and the optimizers."""
         if self.path is not None:
             saved = torch.load(self.path, map_location="cpu", weights_only=False)
@@ -76,7 +76,7 @@ class BestWeights:
         self._optimizers = list(state["optimizers"])
         self.path = state["path"]
 
-    def _save(self, trainer: "Trainer") -> None:
+    def _save(self, trainer: Trainer) -> None:
         folder = Path(self._dirpath or trainer.default_root_dir)
         new = _free(folder, f"best-step={trainer.global_step}")
         old, new = self.path, trainer.strategy.broadcast(new)
@@ -86,17 +86,16 @@ class BestWeights:
             trainer.strategy.remove_checkpoint(old)
 
 
-def refuse_unkeepable(trainer: "Trainer") -> None:
+def refuse_unkeepable(trainer: Trainer) -> None:
     """Refuse, before the first step, weights that are not the checked ones, or not whole."""
-    name = type(trainer.strategy).__name__
-    if any(word in name for word in ("FSDP", "DeepSpeed", "ModelParallel")):
+    if is_a(trainer.strategy, *_SHARDED):
         raise UnsupportedError(
-            f"keeping the best weights needs them whole on every rank, got {name}; use Lightning's "
-            "ModelCheckpoint with this strategy, and EarlyStopping with restore_best=False"
+            "keeping the best weights needs them whole on every rank, got "
+            f"{type(trainer.strategy).__name__}; use Lightning's ModelCheckpoint with this "
+            "strategy, and EarlyStopping with restore_best=False"
         )
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        kinds = [kind.__name__ for kind in type(callback).__mro__]
-        if "WeightAveraging" in kinds or "StochasticWeightAveraging" in kinds:
+    for callback in callbacks_of(trainer):
+        if is_a(callback, "WeightAveraging", "StochasticWeightAveraging"):
             raise UnsupportedError(
                 "either averaged or best weights can be what a training leaves, got "
                 f"{type(callback).__name__} beside restore_best or snapshots; remove one of the two"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lrtool.callbacks._borrow_data import SweepData
 from lrtool.callbacks._borrow_step import SweepStep
 from lrtool.callbacks._borrow_val import ValidationLoss
-from lrtool.callbacks._lightning import Trainer, submodule
+from lrtool.callbacks._lightning import Trainer, callbacks_of, submodule
 from lrtool.callbacks._mute import (
     muted_callback,
     muted_logger,
@@ -140,7 +140,7 @@ def _substitutes(trainer: Trainer) -> Iterator[tuple[Any, str, Any]]:
                 yield loop, name, deepcopy(value)
     yield epoch_loop, "_results", results(training=True)
     yield trainer, "_logger_connector", _twin_connector(trainer._logger_connector)
-    yield trainer, "callbacks", [muted_callback(callback) for callback in _callbacks(trainer)]
+    yield trainer, "callbacks", [muted_callback(callback) for callback in callbacks_of(trainer)]
     yield trainer, "_loggers", [muted_logger(logger) for logger in trainer.loggers]
     idle = muted_profiler(submodule(trainer, "profilers").PassThroughProfiler)
     yield trainer, "profiler", idle
@@ -190,11 +190,7 @@ def _muted_configs(trainer: Trainer) -> list[Any]:
 
 def _accumulation(trainer: Trainer) -> int:
     """Batches per optimizer step in the epoch about to start, a schedule of them included."""
-    for callback in _callbacks(trainer):
+    for callback in callbacks_of(trainer):
         if hasattr(callback, "get_accumulate_grad_batches"):
             return int(callback.get_accumulate_grad_batches(trainer.current_epoch))
     return int(trainer.accumulate_grad_batches)
-
-
-def _callbacks(trainer: Trainer) -> list[Any]:
-    return list(trainer.callbacks)  # type: ignore[attr-defined]

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
-from typing import TYPE_CHECKING, Any
 
+from lrtool.callbacks._lightning import Trainer, callbacks_of, is_a
 from lrtool.durations import Duration
 from lrtool.errors import UnsupportedError
 from lrtool.schedules import Horizon
-
-if TYPE_CHECKING:
-    from lrtool.callbacks._lightning import Trainer
 
 __all__ = ["Position", "check_schedulers_of", "horizon_of"]
 
@@ -24,7 +21,7 @@ class Position:
 
 
 def horizon_of(
-    trainer: "Trainer",
+    trainer: Trainer,
     asked: Duration | None = None,
     position: Position | None = None,
     num_batches: float | None = None,
@@ -53,18 +50,18 @@ def horizon_of(
     return Horizon(total, steps_per_epoch=per_epoch, batches_per_step=plan[0])
 
 
-def check_schedulers_of(trainer: "Trainer") -> None:
+def check_schedulers_of(trainer: Trainer) -> None:
     """Refuse a run whose length a scheduler among the callbacks cannot know, before a sweep.
 
     Raises:
         UnsupportedError: when the length cannot be known; the message names the fix.
     """
-    for callback in _callbacks(trainer):
+    for callback in callbacks_of(trainer):
         if hasattr(callback, "check_run"):
             callback.check_run(trainer)
 
 
-def _total(trainer: "Trainer", batches: float, plan: dict[int, int], position: Position) -> int:
+def _total(trainer: Trainer, batches: float, plan: dict[int, int], position: Position) -> int:
     by_steps = inf if trainer.max_steps == -1 else float(trainer.max_steps)
     by_epochs = inf
     if trainer.max_epochs not in (None, -1) and isfinite(batches) and not _is_manual(trainer):
@@ -101,28 +98,24 @@ def _ahead(epochs: int, batches: int, plan: dict[int, int], position: Position) 
     return total
 
 
-def _accumulation(trainer: "Trainer") -> dict[int, int]:
+def _accumulation(trainer: Trainer) -> dict[int, int]:
     """Batches a step, by the epoch it begins at."""
-    for callback in _callbacks(trainer):
-        scheduling = getattr(callback, "scheduling", None)
-        if type(callback).__name__ == "GradientAccumulationScheduler" and scheduling:
-            return {0: 1, **{int(epoch): int(factor) for epoch, factor in scheduling.items()}}
+    for callback in callbacks_of(trainer):
+        if is_a(callback, "GradientAccumulationScheduler"):
+            plan = callback.scheduling.items()
+            return {0: 1, **{int(epoch): int(factor) for epoch, factor in plan}}
     return {0: int(trainer.accumulate_grad_batches)}
 
 
-def _cause(trainer: "Trainer", batches: float) -> str:
+def _cause(trainer: Trainer, batches: float) -> str:
     if _is_manual(trainer):
         return "the module optimizes manually"
     if not isfinite(batches):
         return "the training data has no length"
-    timed = any(getattr(one, "_duration", None) is not None for one in _callbacks(trainer))
+    timed = any(getattr(one, "_duration", None) is not None for one in callbacks_of(trainer))
     return "max_time alone ends the run" if timed else "nothing ends the run"
 
 
-def _is_manual(trainer: "Trainer") -> bool:
+def _is_manual(trainer: Trainer) -> bool:
     module = getattr(trainer, "lightning_module", None)
     return module is not None and not module.automatic_optimization
-
-
-def _callbacks(trainer: "Trainer") -> list[Any]:
-    return list(trainer.callbacks)  # type: ignore[attr-defined]

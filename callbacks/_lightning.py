@@ -15,6 +15,8 @@ __all__ = [
     "Callback",
     "LightningModule",
     "Trainer",
+    "callbacks_of",
+    "is_a",
     "is_data_module",
     "lightning_modules",
     "namespace_of",
@@ -51,6 +53,16 @@ def _imported(name: str) -> ModuleType | ImportError:
 def submodules(name: str) -> list[ModuleType]:
     """The submodule `name` (such as "callbacks") of every installed Lightning."""
     return [import_module(f"{module.__name__}.{name}") for module in lightning_modules()]
+
+
+def callbacks_of(trainer: Trainer) -> list[Any]:
+    """The Trainer's callbacks, an attribute that its class does not declare."""
+    return list(trainer.callbacks)  # type: ignore[attr-defined, unused-ignore]
+
+
+def is_a(thing: object, *names: str) -> bool:
+    """Whether the class of `thing` has one of these names or derives from one that has."""
+    return any(base.__name__ in names for base in type(thing).__mro__)
 
 
 def is_data_module(data: object) -> bool:

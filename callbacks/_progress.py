@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lrtool.callbacks._lightning import Trainer, submodule
+from lrtool.callbacks._lightning import Trainer, callbacks_of, submodule
 from lrtool.curve import LossCurve
 
 __all__ = ["SweepBar", "sweep_bar"]
@@ -84,8 +84,7 @@ def sweep_bar(trainer: Trainer) -> Iterator[SweepBar]:
 
 
 def _make(trainer: Trainer) -> SweepBar:
-    watchers: Any = trainer.callbacks  # type: ignore[attr-defined]
-    for watcher in watchers:  # LiveCurve, or whoever else wants to see the steps
+    for watcher in callbacks_of(trainer):  # LiveCurve, or whoever else wants to see the steps
         bar = watcher.sweep_bar() if hasattr(watcher, "sweep_bar") else None
         if bar is not None:
             return bar  # type: ignore[no-any-return]

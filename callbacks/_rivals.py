@@ -1,16 +1,14 @@
 """Refuses two schedulers of one optimizer's rate."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lrtool.callbacks._lightning import Trainer, callbacks_of, is_a
 from lrtool.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from lrtool.callbacks._lightning import Trainer
 
 __all__ = ["refuse_rivals"]
 
 
-def refuse_rivals(scheduler: Any, trainer: "Trainer", optimizer: Any) -> None:
+def refuse_rivals(scheduler: Any, trainer: Trainer, optimizer: Any) -> None:
     """Refuse a rival of the callback `scheduler` for the rate of `optimizer`, by its name.
 
     Raises:
@@ -25,7 +23,7 @@ def refuse_rivals(scheduler: Any, trainer: "Trainer", optimizer: Any) -> None:
                 f"{type(config.scheduler).__name__}; return only the optimizer from "
                 f"configure_optimizers, or remove {ours}"
             )
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    for callback in callbacks_of(trainer):
         if callback is not scheduler and _writes_lr(callback, scheduler.optimizer):
             raise UnsupportedError(
                 f"one scheduler moves an optimizer's rate, got {ours} and "
@@ -36,4 +34,4 @@ def refuse_rivals(scheduler: Any, trainer: "Trainer", optimizer: Any) -> None:
 def _writes_lr(callback: Any, optimizer: int) -> bool:
     if getattr(callback, "schedules_lr", False):
         return bool(callback.optimizer == optimizer)
-    return type(callback).__name__ == "StochasticWeightAveraging"
+    return is_a(callback, "StochasticWeightAveraging")

@@ -3,18 +3,16 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.optim import lr_scheduler
 
 from lrtool import param_groups
+from lrtool.callbacks._lightning import Trainer, callbacks_of
 from lrtool.errors import UnsupportedError
 from lrtool.schedules import Schedule
 from lrtool.stopping import Moment, Phase
 from lrtool.torch_schedule import TorchSchedule
-
-if TYPE_CHECKING:
-    from lrtool.callbacks._lightning import Trainer
 
 __all__ = ["Clock", "min_length_met"]
 
@@ -43,17 +41,17 @@ class Clock:
         self._has_cycles: bool | None = None
         self._ticks: int | None = None
 
-    def batch_start(self, trainer: "Trainer") -> None:
+    def batch_start(self, trainer: Trainer) -> None:
         """Remember the rate of the step to come, and how often a torch scheduler has moved."""
         scheduler = _torch_cycles(trainer)
         self._ticks = None if scheduler is None else scheduler.last_epoch
         self._used_lr = _lr(trainer)
 
-    def moment(self, trainer: "Trainer") -> Moment:
+    def moment(self, trainer: Trainer) -> Moment:
         """Now; `check` is left to the rule."""
         return Moment(0, trainer.global_step, _epochs_done(trainer), self._position(trainer).cycle)
 
-    def phase(self, trainer: "Trainer") -> Phase:
+    def phase(self, trainer: Trainer) -> Phase:
         """What a check may do now."""
         position = self._position(trainer)
         if position.cycle:
@@ -64,7 +62,7 @@ class Clock:
             return Phase.RISE
         return Phase.HOLD if _falls_yet(trainer) else Phase.JUDGE
 
-    def demand_cycles(self, trainer: "Trainer") -> None:
+    def demand_cycles(self, trainer: Trainer) -> None:
         """Refuse, at the first step, to count the cycles of a schedule that has none."""
         if self._has_cycles is None:
             self._has_cycles = _has_cycles(trainer)
@@ -74,11 +72,11 @@ class Clock:
                 "use for example SGDRScheduler or CyclicalScheduler, or count in '3ep' or '500step'"
             )
 
-    def at_cycle_end(self, trainer: "Trainer") -> bool:
+    def at_cycle_end(self, trainer: Trainer) -> bool:
         """Whether a cycle ends with the step just taken."""
         return self._position(trainer).at_end
 
-    def rising(self, trainer: "Trainer") -> bool:
+    def rising(self, trainer: Trainer) -> bool:
         """Whether the next step's rate is above the last one's."""
         if (active := active_schedule(trainer)) is not None:
             schedule, here = active
@@ -86,7 +84,7 @@ class Clock:
         now = _lr(trainer)
         return now is not None and self._used_lr is not None and now > self._used_lr
 
-    def _position(self, trainer: "Trainer") -> _Position:
+    def _position(self, trainer: Trainer) -> _Position:
         step = trainer.global_step
         if not self._aware or step == 0:
             return _NO_CYCLES
@@ -102,7 +100,7 @@ class Clock:
         return _torch_position(torch_scheduler, torch_scheduler.last_epoch, moved)
 
 
-def min_length_met(trainer: "Trainer") -> bool:
+def min_length_met(trainer: Trainer) -> bool:
     """Whether `min_epochs` and `min_steps` allow the training to end now."""
     loop = trainer.fit_loop
     done: int = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
@@ -110,7 +108,7 @@ def min_length_met(trainer: "Trainer") -> bool:
     return bool(epochs and trainer.global_step >= (trainer.min_steps or 0))
 
 
-def _epochs_done(trainer: "Trainer") -> float:
+def _epochs_done(trainer: Trainer) -> float:
     if trainer.is_last_batch:
         return trainer.current_epoch + 1.0
     batches = trainer.num_training_batches
@@ -118,21 +116,21 @@ def _epochs_done(trainer: "Trainer") -> float:
     return trainer.current_epoch + (ready / batches if isfinite(batches) else 0.0)
 
 
-def _lr(trainer: "Trainer") -> float | None:
+def _lr(trainer: Trainer) -> float | None:
     optimizers = trainer.optimizers
     return param_groups.get(optimizers[0], "lr") if optimizers else None
 
 
-def active_schedule(trainer: "Trainer") -> tuple[Schedule, int] | None:
+def active_schedule(trainer: Trainer) -> tuple[Schedule, int] | None:
     """The schedule of the learning rate that a callback writes, and where on it the run stands."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    for callback in callbacks_of(trainer):
         schedule = getattr(callback, "schedule", None)
         if getattr(callback, "schedules_lr", False) and isinstance(schedule, Schedule):
             return schedule, callback._step(trainer)
     return None
 
 
-def _falls_yet(trainer: "Trainer") -> bool:
+def _falls_yet(trainer: Trainer) -> bool:
     """Whether the rate has an end to come down to, and is not there: a decay is half a cycle.
 
     The gain of a decay comes at its end. A decay without an end, as an exponential one, has none to
@@ -171,7 +169,7 @@ def _lrtool_position(schedule: Schedule, done: int, moved: bool) -> _Position:
     return _Position(cycle.index + 1, moved and done == cycle.end)
 
 
-def _wrapped(trainer: "Trainer") -> tuple[Schedule, int] | None:
+def _wrapped(trainer: Trainer) -> tuple[Schedule, int] | None:
     """The schedule that the module runs as a torch scheduler, and where on it the run stands."""
     scheduler = _torch_cycles(trainer)
     return (
@@ -179,7 +177,7 @@ def _wrapped(trainer: "Trainer") -> tuple[Schedule, int] | None:
     )
 
 
-def _has_cycles(trainer: "Trainer") -> bool:
+def _has_cycles(trainer: Trainer) -> bool:
     """Whether the schedule has a cycle, now or at its end."""
     ours = active_schedule(trainer) or _wrapped(trainer)
     if ours is None:
@@ -189,7 +187,7 @@ def _has_cycles(trainer: "Trainer") -> bool:
     return any(schedule.cycle(step) is not None for step in (here, last))
 
 
-def _torch_cycles(trainer: "Trainer") -> Any:
+def _torch_cycles(trainer: Trainer) -> Any:
     """The first torch scheduler of the module whose cycles are known."""
     kinds = (
         lr_scheduler.OneCycleLR,

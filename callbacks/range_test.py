@@ -17,7 +17,7 @@ from lrtool.callbacks._group_sweep import (
     untested_together,
 )
 from lrtool.callbacks._horizon import check_schedulers_of
-from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
+from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, callbacks_of
 from lrtool.callbacks._log_result import log_result
 from lrtool.callbacks._progress import sweep_bar
 from lrtool.callbacks._range_test_context import (
@@ -258,7 +258,7 @@ class LRRangeTest(Callback):  # type: ignore[misc, unused-ignore]
             *data.left_out,
             *loan.step.diagnosis.sentences,
             *silent_groups(result),
-            *untested_together(self, result, trainer.callbacks),  # type: ignore[attr-defined]
+            *untested_together(self, result, callbacks_of(trainer)),
             *trained_along(trainer, result),
         )
         lost = loan.not_restored if self.apply else loan.not_restored + lost_between_ranks(trainer)

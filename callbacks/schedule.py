@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lrtool._check import integer, one_of, require
 from lrtool.callbacks._horizon import Position, horizon_of
-from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
+from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, callbacks_of, is_a
 from lrtool.callbacks._measured import is_due, measured
 from lrtool.callbacks._momentum import MomentumLike
 from lrtool.callbacks._preview import Preview, preview_of
@@ -242,6 +242,6 @@ class ParamScheduler(Callback):
 
 def _is_read_before(scheduler: ParamScheduler, trainer: Trainer) -> bool:
     """Whether a LearningRateMonitor stands before `scheduler` in the list of callbacks."""
-    callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
+    callbacks = callbacks_of(trainer)
     before = callbacks[: callbacks.index(scheduler)]
-    return any(type(callback).__name__ == "LearningRateMonitor" for callback in before)
+    return any(is_a(callback, "LearningRateMonitor") for callback in before)

@@ -58,9 +58,16 @@ def test_D2_total_steps_are_those_truly_taken(
     assert recorder.first()[-1] == scheduler.schedule(trainer.global_step - 1)
 
 
-def test_D2_accumulation_that_changes_by_epoch() -> None:
+class OwnAccumulation(pl.callbacks.GradientAccumulationScheduler):
+    """Derived from Lightning's."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.callbacks.GradientAccumulationScheduler, OwnAccumulation], ids=lambda k: k.__name__
+)
+def test_D2_accumulation_that_changes_by_epoch(kind: Any) -> None:
     scheduler = OneCycleScheduler(max_lr=0.01)
-    plan = pl.callbacks.GradientAccumulationScheduler({0: 2, 1: 3, 3: 8})
+    plan = kind({0: 2, 1: 3, 3: 8})
     trainer = tiny_trainer(callbacks=[scheduler, plan], max_epochs=5)
     trainer.fit(TinyModel(), tiny_loader(rows=56, batch_size=8))
     assert trainer.global_step == 4 + 3 + 3 + 1 + 1

@@ -351,10 +351,17 @@ def test_D10_the_first_batch_gets_the_first_value() -> None:
     ]
 
 
+class OwnMonitor(LearningRateMonitor):
+    """Derived from Lightning's."""
+
+
+@pytest.mark.parametrize("kind", [LearningRateMonitor, OwnMonitor])
 @pytest.mark.parametrize("monitor_first", [True, False])
-def test_learning_rate_monitor_shows_what_is_used(monitor_first: bool, tmp_path: Any) -> None:
+def test_learning_rate_monitor_shows_what_is_used(
+    monitor_first: bool, kind: Any, tmp_path: Any
+) -> None:
     logger = CSVLogger(tmp_path)
-    monitor = LearningRateMonitor(log_momentum=True, log_weight_decay=True)
+    monitor = kind(log_momentum=True, log_weight_decay=True)
     scheduler = OneCycleScheduler(max_lr=0.1, weight_decay=linear(0.5, 16))
     callbacks = [monitor, scheduler] if monitor_first else [scheduler, monitor]
     logged: list[Any] = []
@@ -387,9 +394,13 @@ def test_another_scheduler_is_refused_by_name_before_any_step() -> None:
         fit(Never(), OneCycleScheduler(max_lr=0.1), optimizer=fight)
     with pytest.raises(UnsupportedError, match=r"SGDRScheduler and OneCycleScheduler"):
         fit(Never(), SGDRScheduler(max_lr=0.1), OneCycleScheduler(max_lr=0.1))
-    averaging = pl.callbacks.StochasticWeightAveraging(swa_lrs=0.1)
-    with pytest.raises(UnsupportedError, match="StochasticWeightAveraging"):
-        fit(Never(), averaging, OneCycleScheduler(max_lr=0.1))
+
+    class OwnAveraging(pl.callbacks.StochasticWeightAveraging):
+        pass
+
+    for kind in (pl.callbacks.StochasticWeightAveraging, OwnAveraging):
+        with pytest.raises(UnsupportedError, match=f"OneCycleScheduler and {kind.__name__}"):
+            fit(Never(), kind(swa_lrs=0.1), OneCycleScheduler(max_lr=0.1))
 
 
 def test_momentum_alone_lives_beside_a_rate_scheduler() -> None:
