@@ -8,7 +8,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,11 +88,21 @@ class FileLocks(Locks):
     @contextmanager
     def lease(self, worker: str) -> Iterator[None]:  # noqa: D102
         path = self._path(worker)
-        with hold(path):
+        with ExitStack() as held:
+            with self.mutex():  # nobody sweeps between the making of the file and its lock
+                self._sweep()
+                held.enter_context(hold(path))
             try:
                 yield
             finally:
                 path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Delete the leases that workers left behind who were killed between two trials."""
+        for path in self._folder.glob(f"{self._study}-*.lock"):
+            name = path.stem.removeprefix(f"{self._study}-")
+            if name != "study":
+                self.alive(name)
 
     def alive(self, worker: str) -> bool:  # noqa: D102
         path = self._path(worker)

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.search import Diverged, Interrupted, Report, TuneResult, measured_space, search
+from lrtool.search.locks import FileLocks
 from lrtool.search.run import PARAMS, AllFailedError
 from lrtool.search.space import LR
 from lrtool.search.storage import open_storage
@@ -111,6 +112,22 @@ def test_F7_trial_of_a_dead_worker_is_repeated_with_its_reports() -> None:
     assert repeat.intermediate_values == {0: 9.0}
     assert repeat.user_attrs["lrtool:folder"] == "kept"
     assert states(result).count("COMPLETE") == 2
+
+
+def test_a_killed_workers_lease_is_swept_away_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    locks = FileLocks(tmp_path / "locks", "s")
+    code = (
+        "import os; from pathlib import Path; from lrtool.search.locks import FileLocks\n"
+        "with FileLocks(Path('locks'), 's').lease('killed'): os.kill(os.getpid(), 9)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=False)
+    assert len(list((tmp_path / "locks").iterdir())) == 2  # its own, and the study's
+    with locks.lease("living"), locks.lease("another"):
+        names = {path.stem.partition("-")[2] for path in (tmp_path / "locks").iterdir()}
+        assert names == {"study", "living", "another"}
+        assert locks.alive("living")
+    assert [path.stem.partition("-")[2] for path in (tmp_path / "locks").iterdir()] == ["study"]
 
 
 def test_trial_whose_workers_keep_dying_is_given_up() -> None:
