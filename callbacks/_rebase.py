@@ -52,7 +52,8 @@ def check_schedulers(schedulers: Sequence[Any]) -> None:
             raise UnsupportedError(
                 f"the measured rate can be applied to torch's own schedulers, got "
                 f"{type(scheduler).__module__}.{type(scheduler).__qualname__}, whose rates are "
-                "not known here; use LRRangeTest(apply=False), or one of lrtool's schedulers"
+                "not known here; use LRRangeTest(apply=False), or in its place one of lrtool's "
+                "scheduler callbacks, such as OneCycleScheduler()"
             )
     if leaves and not any(_references(leaves[0].optimizer, leaves)):
         raise UnsupportedError(

@@ -11,7 +11,7 @@ from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, call
 from lrtool.callbacks._measured import is_due, measured
 from lrtool.callbacks._momentum import MomentumLike
 from lrtool.callbacks._preview import Preview, preview_of
-from lrtool.callbacks._rivals import refuse_rivals
+from lrtool.callbacks._rivals import gives_way, refuse_rivals
 from lrtool.callbacks._skips import SkipCounter
 from lrtool.callbacks._writer import Writer, check_plans
 from lrtool.durations import Duration, DurationLike
@@ -39,8 +39,9 @@ class ParamScheduler(Callback):
             Trainer's callbacks, else of `range_test`, else the optimizer's own.
         momentum: the same for `momentum`, or `betas[0]` where there is none, in all groups alike.
             A pair (low, high) moves against the cycle of `lr`. "auto" does so below the
-            optimizer's own momentum m, between m - (1 - m) / 2 and m (0.85 and 0.9 for 0.9), and
-            leaves alone an optimizer without momentum, with momentum 0, or with betas.
+            optimizer's own momentum m, between m - (1 - m) / 2 and m (0.85 and 0.9 for 0.9). It
+            leaves alone an optimizer without momentum, with momentum 0, or with betas, and gives
+            way to another callback's momentum.
         weight_decay: the same for `weight_decay`; groups keep their ratios, and 0 stays 0.
         range_test: a measurement to take the rates from, or the path of a saved one.
         optimizer: which of the Trainer's optimizers.
@@ -153,6 +154,8 @@ class ParamScheduler(Callback):
         optimizer = guard(self._optimizer(trainer))
         if self.schedules_lr:
             refuse_rivals(self, trainer, optimizer)
+        if gives_way(self, trainer):
+            self._writer.plans = {**self._plans, "momentum": None}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a run of unknown length, before the first step."""

@@ -28,7 +28,7 @@ from lrtool.schedules import constant, cosine, linear, one_cycle, recipe, sgdr, 
 from lrtool.suggest import Suggestion
 from lrtool.types import Status, StopReason
 from support.recorder import Recorder
-from support.tiny import TinyModel, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, Untouched, tiny_loader, tiny_trainer
 
 MakeOptimizer = Callable[[TinyModel], Optimizer]
 
@@ -410,6 +410,28 @@ def test_momentum_alone_lives_beside_a_rate_scheduler() -> None:
     )
     assert recorder.first("momentum") == [linear(0.5, 16, end_lr=0.9)(k) for k in range(16)]
     assert recorder.first() == [one_cycle(max_lr=0.1, total_steps=16)(k) for k in range(16)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_momentum_that_was_asked_for_is_not_overwritten_by_automatic_momentum(order: int) -> None:
+    callbacks = [OneCycleScheduler(max_lr=0.1), ParamScheduler(momentum=0.5)][::order]
+    recorder, _ = fit(*callbacks)
+    assert recorder.first("momentum") == [0.5] * 16
+    assert recorder.first() == [one_cycle(max_lr=0.1, total_steps=16)(k) for k in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ({"lr": 0.1, "momentum": (0.8, 0.9)}, {"momentum": 0.5}, "one .* an optimizer's momentum"),
+        ({"weight_decay": 0.1}, {"weight_decay": 0.2, "lr": 0.1}, "an optimizer's weight_decay"),
+    ],
+)
+def test_two_schedulers_of_one_knob_are_refused(first: Any, second: Any, text: str) -> None:
+    with pytest.raises(UnsupportedError, match=text):
+        tiny_trainer(callbacks=[ParamScheduler(**first), ParamScheduler(**second)]).fit(
+            Untouched(), tiny_loader()
+        )
 
 
 @pytest.mark.parametrize(
