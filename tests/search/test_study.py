@@ -1,6 +1,7 @@
 """Studies: their total, their memory, and trials that go wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -348,6 +349,33 @@ def test_result_tells_the_whole_story() -> None:
     page = result.report("report.html").read_text(encoding="utf-8")
     assert "<html" in page
     assert "max_lr" in page
+
+
+def test_a_terminal_sees_the_best_so_far_and_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go(n_trials=2, progress_bar=True)
+    assert capsys.readouterr().err == ""  # not a terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    result = go(n_trials=4, progress_bar=True)
+    shown = capsys.readouterr().err.split("\r")
+    assert "2/4" in shown[1]  # goes on where it stopped
+    assert "4/4" in shown[-1]
+    assert f"best {result.best_value:.4g}" in shown[-1]
+    assert re.search(r"\d\d:\d\d<\d\d:\d\d", shown[-1])
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_optunas_own_plots_draw_the_study() -> None:
+    from optuna.visualization import matplotlib as plots
+
+    study = go(n_trials=8, seed=0).study
+    space_names = set(space().priors)
+    assert plots.plot_optimization_history(study).get_ylabel() == "Objective Value"
+    # Every coordinate has its axis.
+    assert plots.plot_parallel_coordinate(study).get_xticklabels()
+    labels = {one.get_text() for one in plots.plot_param_importances(study).get_yticklabels()}
+    assert labels == space_names
 
 
 def test_report_says_in_a_line_what_became_of_each_trial() -> None:
