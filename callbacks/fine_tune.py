@@ -8,6 +8,7 @@ from lrtool import optimizers
 from lrtool._check import integer, require
 from lrtool.callbacks._layers import LayerNames, layer_groups_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
+from lrtool.callbacks._optimizer_of import optimizer_of
 from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.callbacks._stage_run import StageRun
 from lrtool.callbacks.range_test import LRRangeTest
@@ -136,11 +137,7 @@ class FineTuneRecipe(Callback):  # type: ignore[misc, unused-ignore]
                 "FineTuneRecipe works in one process, where layers can be frozen and thawed, got "
                 f"world_size={trainer.world_size}; use devices=1"
             )
-        require(
-            self.optimizer < len(trainer.optimizers), "optimizer < len(trainer.optimizers)",
-            optimizer=self.optimizer, optimizers=len(trainer.optimizers),
-        )  # fmt: skip
-        optimizer = optimizers.guard(trainer.optimizers[self.optimizer])
+        optimizer = optimizers.guard(optimizer_of(trainer, self.optimizer))
         refuse_rivals(self, trainer, optimizer)
         groups = layer_groups_of(pl_module, self.body, self.head, self.layer_groups)
         stages = self.stages or standard_stages(num_groups=len(groups), **self._standard)

@@ -4,10 +4,11 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from lrtool import param_groups
-from lrtool._check import integer, require
+from lrtool._check import integer
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
 from lrtool.callbacks._measured import measured
 from lrtool.callbacks._monitored import agreed
+from lrtool.callbacks._optimizer_of import optimizer_of
 from lrtool.callbacks._rivals import refuse_rivals
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.schedules import PlateauState, plateau
@@ -101,13 +102,7 @@ class PlateauScheduler(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a rival before anything is computed."""
-        require(
-            self.optimizer < len(trainer.optimizers),
-            "optimizer < len(trainer.optimizers)",
-            optimizer=self.optimizer,
-            optimizers=len(trainer.optimizers),
-        )
-        refuse_rivals(self, trainer, trainer.optimizers[self.optimizer])
+        refuse_rivals(self, trainer, optimizer_of(trainer, self.optimizer))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a run in which no check would come."""
@@ -117,7 +112,7 @@ class PlateauScheduler(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Write the present rate."""
-        optimizer = trainer.optimizers[self.optimizer]
+        optimizer = optimizer_of(trainer, self.optimizer)
         if self.state is None:
             self.rule = replace(self.rule, lr=self._first_lr(trainer))
             self.state = self.rule.init()
@@ -165,4 +160,4 @@ class PlateauScheduler(Callback):
         result = measured(trainer, self.optimizer)
         if result is not None and result.suggestion.has_pick:
             return result.lr
-        return param_groups.get(trainer.optimizers[self.optimizer], "lr") or 0.0
+        return param_groups.get(optimizer_of(trainer, self.optimizer), "lr") or 0.0

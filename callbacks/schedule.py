@@ -10,6 +10,7 @@ from lrtool.callbacks._horizon import Position, horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, callbacks_of, is_a
 from lrtool.callbacks._measured import is_due, measured
 from lrtool.callbacks._momentum import MomentumLike
+from lrtool.callbacks._optimizer_of import optimizer_of
 from lrtool.callbacks._preview import Preview, preview_of
 from lrtool.callbacks._rivals import gives_way, refuse_rivals
 from lrtool.callbacks._skips import SkipCounter
@@ -151,7 +152,7 @@ class ParamScheduler(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a rival before anything is computed; close the optimizer's known traps."""
-        optimizer = guard(self._optimizer(trainer))
+        optimizer = guard(optimizer_of(trainer, self.optimizer))
         if self.schedules_lr:
             refuse_rivals(self, trainer, optimizer)
         if gives_way(self, trainer):
@@ -181,7 +182,7 @@ class ParamScheduler(Callback):
         """Count a step that was skipped for an overflow."""
         self._skips.look(trainer)
         if self._write_ahead:
-            self._writer.write(self._optimizer(trainer), self._step(trainer))
+            self._writer.write(optimizer_of(trainer, self.optimizer), self._step(trainer))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain scalars and lists, under a kilobyte."""
@@ -204,16 +205,6 @@ class ParamScheduler(Callback):
 
     # -- the work ----------------------------------------------------------------------------------
 
-    def _optimizer(self, trainer: Trainer) -> Any:
-        optimizers = trainer.optimizers
-        require(
-            self.optimizer < len(optimizers),
-            "optimizer < len(trainer.optimizers)",
-            optimizer=self.optimizer,
-            optimizers=len(optimizers),
-        )
-        return optimizers[self.optimizer]
-
     def _step(self, trainer: Trainer) -> int:
         """Where on the schedule the run stands."""
         return int(trainer.global_step) - self._skips.total + self.start_step
@@ -223,7 +214,7 @@ class ParamScheduler(Callback):
             self._num_batches = trainer.num_training_batches
             self._skips.look(trainer)
             self._take_length(trainer, batch_idx)
-        optimizer = self._optimizer(trainer)
+        optimizer = optimizer_of(trainer, self.optimizer)
         self._writer.resolve(optimizer, measured(trainer, self.optimizer) or self.range_test)
         step, horizon = self._step(trainer), self._writer.horizon
         if horizon is not None and step >= horizon.total_steps:
