@@ -60,7 +60,7 @@ class BestWeights:
         """Write what is kept into `module` and the optimizers."""
         if self.path is not None:
             saved = torch.load(self.path, map_location="cpu", weights_only=False)
-            module.load_state_dict(saved["state_dict"])
+            module.load_state_dict(saved["state_dict"], strict=module.strict_loading)
         else:
             write_weights(module, self._weights)
         for optimizer, state in zip(trainer.optimizers, self._optimizers, strict=False):

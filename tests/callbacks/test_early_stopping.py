@@ -65,6 +65,34 @@ def test_E1_checkpoint_on_disk(tmp_path: Path) -> None:
     assert [str(path) for path in tmp_path.iterdir()] == [stopper.best_model_path]
 
 
+def test_E1_a_module_that_saves_only_what_it_trains_is_given_back_what_it_saved(
+    tmp_path: Path,
+) -> None:
+    class Adapted(TinyModel):
+        """Its first layers stand for a large frozen body that no checkpoint shall hold."""
+
+        def __init__(self) -> None:
+            super().__init__(lr=0.3)
+            self.strict_loading = False
+            self.net[:4].requires_grad_(False)
+            self.checked: list[torch.Tensor] = []
+
+        def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+            full = super().state_dict(*args, **kwargs)
+            return {name: value for name, value in full.items() if name.startswith("net.4")}
+
+        def on_validation_epoch_end(self) -> None:
+            if not self.trainer.sanity_checking:
+                self.checked.append(self.net[4].weight.detach().clone())  # type: ignore[operator]
+                self.log("script", torch.tensor([0.5, 0.4, 0.6][len(self.checked) - 1]))
+
+    stopper = EarlyStopping("script", restore_best=True, keep_best="checkpoint", dirpath=tmp_path)
+    model = Adapted()
+    trainer_of([stopper], max_epochs=3).fit(model, tiny_loader(), tiny_loader())
+    assert not torch.equal(model.checked[1], model.checked[2])
+    assert torch.equal(model.net[4].weight, model.checked[1])  # type: ignore[arg-type]
+
+
 def test_E1_two_callbacks_and_an_earlier_training_share_a_folder(tmp_path: Path) -> None:
     """One's file is neither written over by the other nor deleted with the other's."""
     options: dict[str, Any] = {"restore_best": True, "keep_best": "checkpoint", "dirpath": tmp_path}
