@@ -98,6 +98,7 @@ class Objective:
                 fit(trainer, model, data, ckpt_path=newest(folder))
             if share < 1 and pruning.reason is None and not halt.reached:
                 # It ends where its schedule does, which need not be where a check is due.
+                pruning.only_fits = False
                 validate(trainer, model, data)
         pruning.raise_if_pruned()
         if halt.reached:

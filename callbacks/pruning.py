@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.storages import InMemoryStorage
-from optuna.trial import Trial
+from optuna.trial import BaseTrial
 
 from lrtool._check import integer, one_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer
@@ -27,7 +27,8 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
     ranks are processes that the Trainer started and ended, call `raise_if_pruned()` after `fit`.
 
     Args:
-        trial: Optuna's; with several processes its storage must be one that they share.
+        trial: Optuna's; with several processes its storage must be one that they share. One without
+            a study (`FixedTrial`, `study.best_trial`) repeats a trial and is never hopeless.
         monitor: name of a logged metric.
         mode: "min" or "max": which check counts as best.
         every_n_steps: report training metrics as well, every so many optimizer steps; None reports
@@ -46,7 +47,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
 
     def __init__(
         self,
-        trial: Trial,
+        trial: BaseTrial,
         monitor: str = "val_loss",
         *,
         mode: str = "min",
@@ -57,16 +58,18 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         one_of("mode", mode, ("min", "max"))
         if every_n_steps is not None:
             integer(1, every_n_steps=every_n_steps)
-        if len(trial.study.directions) > 1:
+        study = _study_of(trial)
+        if study is not None and len(study.directions) > 1:
             raise UnsupportedError(
-                f"pruning needs one objective, got {len(trial.study.directions)}: a trial cannot "
-                "be hopeless in two ways at once; combine them into one metric"
+                f"pruning needs one objective, got {len(study.directions)}: a trial cannot be "
+                "hopeless in two ways at once; combine them into one metric"
             )
         self.trial = trial
         self.monitor = monitor
         self.mode = mode
         self.every_n_steps = every_n_steps
         self.reports = reports
+        self.only_fits = True  # whether a `trainer.validate` by itself is no check
         self.best_value: float | None = None
         self.last_value: float | None = None
         self.reason: str | None = None
@@ -77,15 +80,24 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         """Refuse a storage that the trial's processes would each have their own copy of."""
         self.reason = None
         self._ended_apart = "MultiProcessing" in type(trainer.strategy.launcher).__name__
-        if self._ended_apart and isinstance(self.trial.storage, InMemoryStorage):
+        storage = getattr(self.trial, "storage", None)
+        if self._ended_apart and isinstance(storage, InMemoryStorage):
             raise UnsupportedError(
                 "trials over several processes need a storage that they share, got an in-memory "
                 "study; give storage='study.journal'"
             )
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a run in which nothing would be reported."""
+        if self.reports and self.every_n_steps is None and not trainer.enable_validation:
+            raise UnsupportedError(
+                f"TrialPruning reports {self.monitor!r} at validation checks, and this training "
+                "has none; give validation data and a validation_step, or every_n_steps="
+            )
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report a check."""
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or (self.only_fits and trainer.state.fn != "fit"):
             return
         value = trainer.callback_metrics.get(self.monitor)
         if value is None:
@@ -124,9 +136,9 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
 
     def raise_if_pruned(self) -> None:
         """Raise `optuna.TrialPruned` when the trial was ended, wherever that was decided."""
-        reason = self.reason
-        if reason is None:  # perhaps another process knows: it had this callback's copy
-            stored = self.trial.study.get_trials(deepcopy=False)[self.trial.number]
+        reason, study = self.reason, _study_of(self.trial)
+        if reason is None and study is not None:  # another process may know, by its own copy of us
+            stored = study.get_trials(deepcopy=False)[self.trial.number]
             reason = stored.user_attrs.get(VERDICT, {}).get("reason")
         if reason is not None:
             raise optuna.TrialPruned(reason)
@@ -185,3 +197,8 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if self._ended_apart:
             verdict = {"reason": self.reason, "best_value": self.best_value}
             self.trial.set_user_attr(VERDICT, verdict)
+
+
+def _study_of(trial: BaseTrial) -> optuna.Study | None:
+    """The study that `trial` belongs to; None for one that only repeats known parameters."""
+    return getattr(trial, "study", None)

@@ -11,7 +11,7 @@ from lrtool.callbacks import TrialPruning
 from lrtool.callbacks._lightning import lightning_modules
 from lrtool.errors import ArgumentError, UnsupportedError
 from lrtool.search.storage import open_storage
-from support.tiny import TinyModel, silent_trainer, tiny_loader, tiny_trainer
+from support.tiny import TinyModel, Untouched, silent_trainer, tiny_loader, tiny_trainer
 
 
 class Never(optuna.pruners.BasePruner):
@@ -176,3 +176,39 @@ def test_best_value_survives_a_checkpoint() -> None:
     second.load_state_dict(first.state_dict())
     assert second.best_value == first.best_value is not None
     assert study.trials[0].state == TrialState.RUNNING
+
+
+def test_a_validation_by_itself_is_no_check() -> None:
+    study = study_of(Never())
+    pruning = TrialPruning(study.ask())
+    trainer, model = tiny_trainer(callbacks=[pruning], max_epochs=1), TinyModel()
+    trainer.validate(model, tiny_loader(), verbose=False)  # the loss before any training
+    assert (pruning.best_value, reports(study)) == (None, [])
+    trainer.fit(model, tiny_loader(), tiny_loader())
+    best = pruning.best_value
+    trainer.validate(model, tiny_loader(8), verbose=False)  # other data, the same name
+    assert (pruning.best_value, pruning.last_value, reports(study)) == (best, best, [8])
+
+
+@pytest.mark.parametrize("limits", [{}, {"limit_val_batches": 0}], ids=str)
+def test_a_run_without_a_check_is_refused_before_the_first_step(limits: dict[str, Any]) -> None:
+    val = tiny_loader() if limits else None
+    pruning = TrialPruning(study_of(Never()).ask())
+    with pytest.raises(UnsupportedError, match=r"'val_loss' at validation checks, .* has none"):
+        tiny_trainer(callbacks=[pruning], **limits).fit(Untouched(), tiny_loader(), val)
+    by_steps = TrialPruning(study_of(Never()).ask(), "train_loss", every_n_steps=2)
+    tiny_trainer(callbacks=[by_steps], max_epochs=1).fit(TinyModel(), tiny_loader())
+    assert by_steps.best_value is not None
+
+
+def test_a_trial_that_repeats_known_parameters_needs_no_study() -> None:
+    """Optuna's way to train the best again: `objective(study.best_trial)`, or a FixedTrial."""
+    study = study_of(After(1))
+    study.tell(study.ask(), 1.0)
+    for trial in (study.best_trial, optuna.trial.FixedTrial({"lr": 0.1})):
+        pruning = TrialPruning(trial)
+        trainer = tiny_trainer(callbacks=[pruning], max_epochs=2)
+        trainer.fit(TinyModel(), tiny_loader(), tiny_loader())
+        assert trainer.global_step == 16
+        assert pruning.best_value is not None
+        assert pruning.reason is None
