@@ -3,7 +3,7 @@
 from math import inf, isfinite
 
 from optuna.study import Study, StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from lrtool.search.guard import Outcome
 
@@ -18,17 +18,23 @@ def outcomes_of(study: Study) -> list[Outcome]:
     """
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    keys = []
-    for trial in finished:
-        value = trial.value
-        loss = sign * value if value is not None and isfinite(value) else inf
-        complete = trial.state == TrialState.COMPLETE or loss == inf
-        keys.append((loss == inf, 0 if complete else 1, -(trial.last_step or 0), loss))
+    losses = [_loss(trial, sign) for trial in finished]
     if all(trial.state == TrialState.COMPLETE for trial in finished):
-        return [Outcome(t.params, key[-1]) for t, key in zip(finished, keys, strict=True)]
-    keys = [key if key[1] else (key[0], 0, 0, key[3]) for key in keys]
-    order = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
+        return [Outcome(trial.params, loss) for trial, loss in zip(finished, losses, strict=True)]
+    keys = [_key(trial, loss) for trial, loss in zip(finished, losses, strict=True)]
+    ranks = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
     return [
-        Outcome(trial.params, inf if key[0] else order[key])
-        for trial, key in zip(finished, keys, strict=True)
+        Outcome(trial.params, inf if loss == inf else ranks[key])
+        for trial, loss, key in zip(finished, losses, keys, strict=True)
     ]
+
+
+def _loss(trial: FrozenTrial, sign: float) -> float:
+    """The trial's value, lower being better; inf when it diverged."""
+    return sign * trial.value if trial.value is not None and isfinite(trial.value) else inf
+
+
+def _key(trial: FrozenTrial, loss: float) -> tuple[bool, bool, int, float]:
+    """What the better trial has less of."""
+    given_up = trial.state == TrialState.PRUNED and loss < inf
+    return loss == inf, given_up, -(trial.last_step or 0) if given_up else 0, loss

@@ -34,13 +34,11 @@ class Home:
         storage: Optuna's.
         locks: what keeps its workers apart.
         url: what was opened, without a password; None for an object handed in.
-        shared: whether a process started later finds the same studies.
     """
 
     storage: BaseStorage
     locks: Locks
     url: str | None
-    shared: bool
 
     def close(self) -> None:
         """Give connections back; the storage opens new ones when it is used again."""
@@ -64,12 +62,11 @@ def open_storage(storage: StorageLike, study_name: str) -> Home:
         MissingDependencyError: when the database's driver is not installed.
     """
     if isinstance(storage, BaseStorage):
-        shared = not isinstance(storage, InMemoryStorage)
-        return Home(storage, _locks_of(storage, study_name), None, shared)
+        return Home(storage, _locks_of(storage, study_name), None)
     text = str(storage)
     kind = _kind(text)
     if kind == "memory":
-        return Home(InMemoryStorage(), ProcessLocks(), text, shared=False)
+        return Home(InMemoryStorage(), ProcessLocks(), text)
     if kind == "file":
         return _journal(Path(text.removeprefix("file://")), study_name)
     if kind == "sqlite":
@@ -165,7 +162,7 @@ def _journal(path: Path, study_name: str) -> Home:
     )
     lock = _Flock(path) if has_flock() else None
     storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-    return Home(storage, _locks_beside(path, study_name), str(path), shared=True)
+    return Home(storage, _locks_beside(path, study_name), str(path))
 
 
 @contextmanager
@@ -203,7 +200,7 @@ def _sqlite_file(url: str) -> Path | None:
 def _sqlite(url: str, study_name: str) -> Home:
     path = _sqlite_file(url)
     if path is None:
-        return Home(RDBStorage(url), ProcessLocks(), url, shared=False)
+        return Home(RDBStorage(url), ProcessLocks(), url)
     with _writable(path):
         if path.exists():
             _refuse_other(path, b"SQLite format 3\0", "an SQLite database", "a new path")
@@ -211,7 +208,7 @@ def _sqlite(url: str, study_name: str) -> Home:
         locks = _locks_beside(path, study_name)
     with _answering(url), _locks_beside(path, _TABLES).mutex():
         storage = RDBStorage(url)
-    return Home(storage, locks, url, shared=True)
+    return Home(storage, locks, url)
 
 
 def _server(given: str, study_name: str) -> Home:
@@ -219,7 +216,7 @@ def _server(given: str, study_name: str) -> Home:
     # Workers that start together on an empty database would all make its tables.
     with _answering(shown), DatabaseLocks(url, _TABLES).mutex():
         storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    return Home(storage, DatabaseLocks(url, study_name), shown, shared=True)
+    return Home(storage, DatabaseLocks(url, study_name), shown)
 
 
 def _check_driver(url: str) -> None:
@@ -263,7 +260,7 @@ def _grpc(url: str) -> Home:
             "run_grpc_proxy_server there, and check host and port"
         ) from error
     # What lies behind the proxy is out of reach, and the proxy has no locks.
-    return Home(storage, ProcessLocks(shared=True), url, shared=True)
+    return Home(storage, ProcessLocks(shared=True), url)
 
 
 @contextmanager
