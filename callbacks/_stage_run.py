@@ -23,6 +23,7 @@ from lrtool.fine_tuning import (
     stage_rates,
     start_epochs,
 )
+from lrtool.result import RangeTestResult
 from lrtool.schedules import Horizon, Schedule, constant, join, resolve
 from lrtool.stage_record import StageRecord
 
@@ -135,10 +136,7 @@ class StageRun:
         before = self.records[-1] if self.records else None
         self._write(trainer, before.lr if before else self._own_lr)
         horizon = self._horizon(trainer, index, trainer.global_step, trainer.current_epoch)
-        result = None
-        if stage.measures:
-            self._fit_range_test(horizon.total_steps)
-            result = self._finder.measure(trainer, started=started)
+        result = self._measure(trainer, horizon.total_steps, started) if stage.measures else None
         rates, reason = stage_rates(stage, result, before, self._own_lr)
         horizon = _with_rates(horizon, rates)
         self._stage = index
@@ -156,11 +154,13 @@ class StageRun:
         _warn_of_cut_cycle(stage, self.schedule, horizon)
         _warn_of_rise(self.schedule, trainer.optimizers[self._index])
 
-    def _fit_range_test(self, steps: int) -> None:
+    def _measure(self, trainer: Trainer, steps: int, started: bool) -> RangeTestResult:
+        """The range test before a stage of `steps`."""
         if self._fits:
             num_steps, max_steps = range_test_steps(steps)
             config = replace(self._finder.config, num_steps=num_steps, max_steps=max_steps)
             self._finder.config = config
+        return self._finder.measure(trainer, started=started)
 
     def _horizon(self, trainer: Trainer, index: int, step: int, epoch: int) -> Horizon:
         """The stage `index`, which begins or began at `step` with `epoch`."""
