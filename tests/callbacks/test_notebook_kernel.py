@@ -25,7 +25,7 @@ def sweep(callback):
 
 
 INTERRUPTED = """
-finder = LRRangeTest(min_lr=1e-5, max_lr=1.0, num_steps=20)
+finder = LRRangeTest(min_lr=1e-5, max_lr=1e-2, num_steps=20)  # too low to diverge
 trainer = tiny_trainer(callbacks=[finder], max_epochs=1)
 trainer.fit(model, tiny_loader())
 print(finder.result.num_steps, finder.result.curve.stop_reason.value)
