@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,16 +62,30 @@ def _module(where: str, target: str) -> ModuleType:
 
 def _from_file(path: Path) -> ModuleType:
     require(path.is_file(), "TARGET naming a file that exists", _FORM, file=str(path))
+    # Its neighbours import as for `python file.py`.
+    sys.path.insert(0, str(path.resolve().parent))
+    if _imports_as_its_stem(path):
+        # Under the name that a worker process, and whoever loads a checkpoint later, finds it by.
+        return import_module(path.stem)
     name = f"lrtool_target_{path.stem}"
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    # Known by name, so that its classes pickle; its neighbours import as for `python file.py`.
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))
+    sys.modules[name] = module  # so that its classes pickle in this process
     spec.loader.exec_module(module)
     return module
+
+
+def _imports_as_its_stem(path: Path) -> bool:
+    """Whether `import stem` means this file; not where the stem is taken, or no name at all."""
+    if not path.stem.isidentifier():
+        return False
+    try:
+        spec = find_spec(path.stem)
+    except ValueError:  # a module that was made and not found
+        return False
+    return spec is not None and spec.origin is not None and Path(spec.origin) == path.resolve()
 
 
 def _from_path(where: str) -> ModuleType:

@@ -57,10 +57,12 @@ def plot_studies(
             best = (np.minimum if lowest else np.maximum).accumulate(values)
             label = plain(f"{name}: best so far" if name else "best so far")
             ax.step(numbers, best, where="post", color=colour, label=label)
-        for number in _pruned(study):
+        pruned = _pruned(study)
+        if pruned:
             ax.plot(
-                number, 0.02, "|", color=colour, markersize=6, alpha=0.7,
+                pruned, [0.02] * len(pruned), "|", color=colour, markersize=6, alpha=0.7,
                 transform=ax.get_xaxis_transform(),
+                label=plain(f"{name}: pruned" if name else "pruned"),
             )  # fmt: skip
     spread(ax, np.concatenate([_finished(study)[1] for study in studies.values()] or [[]]))
     ax.set_xlabel("trial")

@@ -127,6 +127,9 @@ def _run_one(
         _again(study, locks, trial)  # once the set-up is mended
         raise
     except Exception as error:  # a trial fails alone, whatever its model does
+        if stop.requested:  # loaders whose processes were ended by the same signal, for one
+            _again(study, locks, trial, f"interrupted, and then {error!r}", asked=True)
+            return
         # The frames of a traceback hold the model; only its text is kept.
         summary = f"{type(error).__name__}: {error}"
         lines = "".join(traceback.format_exception(error)).strip()[-_MOST_TEXT:]

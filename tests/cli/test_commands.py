@@ -192,6 +192,36 @@ def test_data_may_be_what_makes_it(target: str, capsys: pytest.CaptureFixture[st
     assert printed(capsys)["best_value"] is not None
 
 
+def test_what_a_target_defines_is_found_by_other_processes(tmp_path: Path) -> None:
+    """By workers of its loaders that do not fork, and by whoever loads a checkpoint later."""
+    paths = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
+    (tmp_path / "mine.py").write_text(paths + targets.SPAWNING)
+    bounds = ("--min-lr", "1e-4", "--max-lr", "1e-2", "--num-steps", "6", "--json")
+    done = shell("range-test", "mine.py:make", *bounds, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = ("--max-epochs", "1", "--trials", "1", "--json")
+    done = shell("tune", "mine.py:plain", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code = (
+        "import sys, torch; print(torch.load(sys.argv[1], weights_only=False)['hyper_parameters'])"
+    )
+    weights = json.loads(done.stdout)["best_checkpoint"]
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, weights], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "<class 'mine.Examples'>" in loaded.stdout, loaded.stderr
+
+
+@pytest.mark.parametrize("name", ["random.py", "a b.py", "json.py"])
+def test_a_target_whose_name_is_taken_or_none_is_loaded_all_the_same(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / name).write_text(targets.GOOD)
+    assert main(["range-test", f"below/{name}:make", "--num-steps", "12", "--json"]) == 0
+    assert printed(capsys)["format"].startswith("lrtool.RangeTestResult")
+
+
 def test_a_model_that_raises_in_every_trial_ends_with_its_traceback_and_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

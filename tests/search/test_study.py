@@ -424,6 +424,19 @@ def test_a_trial_may_be_interrupted_as_often_as_one_likes() -> None:
     assert done.trials[0]["reason"].endswith("trial 1 repeats it")
 
 
+def test_an_error_in_the_wake_of_a_stop_fails_no_trial() -> None:
+    """As of a loader whose worker processes got the same signal."""
+
+    def stopped(params: dict[str, Any], report: Report) -> float:
+        signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated")
+
+    assert not go(stopped, n_trials=2).finished
+    done = go(n_trials=2)
+    assert [row["state"] for row in done.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert done.trials[0]["reason"].endswith("trial 1 repeats it")
+
+
 def test_ctrl_c_finishes_the_running_trial_and_exits_cleanly(tmp_path: Path) -> None:
     code = (
         "import support.search_jobs as j; j.PAUSE = 0.2; import logging; logging.basicConfig();"

@@ -72,4 +72,30 @@ def not_a_module():
 A_NUMBER = 3
 """
 
+SPAWNING = """
+import torch
+from torch.utils.data import DataLoader, Dataset
+from support.tiny import TinyModel
+
+class Configured(TinyModel):
+    def __init__(self):
+        super().__init__()
+        self.save_hyperparameters({"kind": Examples})
+
+class Examples(Dataset):
+    def __len__(self):
+        return 64
+    def __getitem__(self, index):
+        x = torch.randn(4, generator=torch.Generator().manual_seed(index))
+        return x, x[:1]
+
+def make():
+    return Configured, DataLoader(
+        Examples(), 8, num_workers=1, multiprocessing_context="spawn", persistent_workers=True
+    )
+
+def plain():
+    return Configured, (DataLoader(Examples(), 8), DataLoader(Examples(), 8))
+"""
+
 BROKEN = "import nothing_of_that_name\n"
