@@ -17,11 +17,15 @@ BASIN_WIDTH = 1.4  # decades: a wider basin is flat, and its middle says nothing
 PEAK_SHARE = 0.5  # of the basin's width: a cycle's peak no more than that above the constant rate
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
-BELOW_DIVERGENCE = 0.65  # decades from divergence down to the best constant rate
-PEAK_ABOVE_THAT = 0.25  # and up again to the best peak of a cycle: the edge is near
+BELOW_DIVERGENCE = 0.6  # decades from divergence down to the best constant rate
+PEAK_ABOVE_THAT = 0.3  # and up again to the best peak of a cycle: the edge is near
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
 DEEP, SHALLOW = 0.35, 0.5  # noise-to-drop ratio up to which a descent counts, and from which not
+LEAST_DOUBT = 0.35  # in a descent, however deep; and the decades it moves a pick at most
+FARTHEST = 0.3
+QUIET, LOUD = 0.04, 0.08  # of the loss itself: noise below the one, above the other, is telling
+LOWEST_QUIET = 0.004  # noise below it tells no more
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Habit:
         below: decades from there down to the best constant rate.
         above: decades from the best constant rate up to the best peak of a cycle.
         noise: decades down for every unit of noise-to-drop ratio above 0.1.
+        quiet: decades down, of a constant rate, for every factor 10 by which the noise is less than
+            `QUIET` of the loss itself.
+        loud: decades down, below divergence, for every factor 10 by which it is more than `LOUD`.
     """
 
     usual: float = nan
@@ -46,13 +53,16 @@ class Habit:
     below: float = 0.4
     above: float = 0.4
     noise: float = 1.5
+    quiet: float = 0.0
+    loud: float = 0.0
 
 
 # Steps of full size from the first one on ask for a lower constant rate; a cycle warms up first.
-ADAPTIVE = Habit(usual=-2.1, spread=0.4, share=0.6, below=0.5, above=0.5, noise=0.75)
+# Their size does not shrink with the gradient: where no noise keeps the loss up, they do.
+ADAPTIVE = Habit(usual=-2.1, spread=0.4, share=0.5, below=0.55, above=0.5, noise=0.4, quiet=0.5)
 HABITS = {
     "Adagrad": Habit(usual=-0.9, spread=0.9),
-    "SGD": Habit(usual=-1.5),
+    "SGD": Habit(usual=-1.5, loud=1.3),  # noise keeps a loss up in proportion to the rate
     **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), ADAPTIVE),
 }
 UNKNOWN = Habit()
@@ -90,16 +100,21 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
     rest of the belief goes to a rate below divergence.
     """
     habit = HABITS.get(optimizer or "", UNKNOWN)
-    basin = _shrink(_from_basin(reading, habit), habit)
+    basin = _quietly(_shrink(_from_basin(reading, habit), habit), reading, habit)
     if not diverged:
         return basin
-    edge = _shrink(_from_divergence(reading), habit)
+    edge = _shrink(_from_divergence(reading, habit), habit)
     if reading.signal < DESCENT:
         return edge
     if habit.spread < inf:
         return basin
+    return _mix(basin, edge, _doubt(reading, edge.centre - basin.centre))
+
+
+def _doubt(reading: Reading, gap: float) -> float:
+    """The share of belief that goes to a rate `gap` decades above the basin's."""
     doubt = float(np.clip((reading.roughness - DEEP) / (SHALLOW - DEEP), 0.0, 1.0))
-    return _mix(basin, edge, doubt)
+    return max(doubt, min(LEAST_DOUBT, FARTHEST / gap)) if gap > 0 else doubt
 
 
 def _from_basin(reading: Reading, habit: Habit) -> Estimate:
@@ -123,11 +138,19 @@ def _from_basin(reading: Reading, habit: Habit) -> Estimate:
     return Estimate(centre, peak, 0.3 + 0.3 * haste + 0.8 * noise)
 
 
-def _from_divergence(reading: Reading) -> Estimate:
-    """A fixed distance below divergence, for losses that hardly fell while the rate rose."""
+def _quietly(guess: Estimate, reading: Reading, habit: Habit) -> Estimate:
+    """A lower constant rate where the noise is small beside the loss, if haste did not lower it."""
+    quiet = float(np.clip(reading.relative_noise, LOWEST_QUIET, QUIET))  # NaN stays NaN
+    less = np.fmax(habit.quiet * np.log10(QUIET / quiet) - _haste(reading), 0.0)
+    return Estimate(guess.centre - float(less), guess.peak, guess.sd)
+
+
+def _from_divergence(reading: Reading, habit: Habit) -> Estimate:
+    """A distance below divergence, for losses that hardly fell while the rate rose."""
     haste = _haste(reading)
     edge = float(np.fmin(reading.end - DETECTION_LAG / reading.density, reading.onset))
-    centre = edge - BELOW_DIVERGENCE - haste
+    loud = habit.loud * float(np.log10(np.fmax(reading.relative_noise / LOUD, 1.0)))
+    centre = edge - BELOW_DIVERGENCE - haste - loud
     return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6 + 2.0 * haste)
 
 
