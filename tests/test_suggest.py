@@ -146,8 +146,9 @@ def test_any_losses_at_all_give_a_suggestion_with_rates_in_order_or_none(
     values: list[float], stopped: StopReason
 ) -> None:
     curve = LossCurve(np.geomspace(1e-6, 1, len(values)), np.array(values), stopped)
-    for name in NAMES:
-        found = suggest(curve, name)
+    readers = [(name, None) for name in NAMES] + [("auto", optimizer) for optimizer in HABITS]
+    for name, optimizer in readers:
+        found = suggest(curve, name, optimizer=optimizer)
         assert found.reason
         if found.has_pick:
             assert 1e-6 <= found.min_lr <= found.lr <= found.max_lr <= 1

@@ -22,10 +22,10 @@ PEAK_ABOVE_THAT = 0.3  # and up again to the best peak of a cycle: the edge is n
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
 DEEP, SHALLOW = 0.35, 0.5  # noise-to-drop ratio up to which a descent counts, and from which not
-LEAST_DOUBT = 0.35  # in a descent, however deep; and the decades it moves a pick at most
-FARTHEST = 0.3
+LEAST_DOUBT = 0.35  # in a descent, however deep
+FARTHEST = 0.3  # decades that the least doubt moves a pick at most
 QUIET, LOUD = 0.04, 0.08  # of the loss itself: noise below the one, above the other, is telling
-LOWEST_QUIET = 0.004  # noise below it tells no more
+MOST = 10.0  # times as little, or as much, tells no more
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
     """The estimate the curve supports, pulled towards the optimizer's usual rate.
 
     Plain descent often falls a little and then rests on a plateau that only much higher rates
-    leave. A descent that hardly stands out of the noise is therefore believed in part, and the
-    rest of the belief goes to a rate below divergence.
+    leave. Its descent is therefore believed in part, the less the more it drowns in the noise, and
+    the rest of the belief goes to a rate below divergence.
     """
     habit = HABITS.get(optimizer or "", UNKNOWN)
     basin = _quietly(_shrink(_from_basin(reading, habit), habit), reading, habit)
@@ -118,7 +118,7 @@ def _doubt(reading: Reading, gap: float) -> float:
 
 
 def _from_basin(reading: Reading, habit: Habit) -> Estimate:
-    """A little above the middle of the basin, less an offset that grows with noise and with haste.
+    """About the middle of the basin, less an offset that grows with noise and with haste.
 
     The basin is where the smoothed loss has at least 80% of its whole drop. Its middle lies too
     high for a long training: noise is forgiven for a few steps and not for many, and a fast sweep
@@ -140,18 +140,24 @@ def _from_basin(reading: Reading, habit: Habit) -> Estimate:
 
 def _quietly(guess: Estimate, reading: Reading, habit: Habit) -> Estimate:
     """A lower constant rate where the noise is small beside the loss, if haste did not lower it."""
-    quiet = float(np.clip(reading.relative_noise, LOWEST_QUIET, QUIET))  # NaN stays NaN
-    less = np.fmax(habit.quiet * np.log10(QUIET / quiet) - _haste(reading), 0.0)
-    return Estimate(guess.centre - float(less), guess.peak, guess.sd)
+    less = habit.quiet * _decades(QUIET, reading.relative_noise) - _haste(reading)
+    return Estimate(guess.centre - max(less, 0.0), guess.peak, guess.sd)
 
 
 def _from_divergence(reading: Reading, habit: Habit) -> Estimate:
     """A distance below divergence, for losses that hardly fell while the rate rose."""
     haste = _haste(reading)
     edge = float(np.fmin(reading.end - DETECTION_LAG / reading.density, reading.onset))
-    loud = habit.loud * float(np.log10(np.fmax(reading.relative_noise / LOUD, 1.0)))
+    loud = habit.loud * _decades(reading.relative_noise, LOUD)
     centre = edge - BELOW_DIVERGENCE - haste - loud
     return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6 + 2.0 * haste)
+
+
+def _decades(more: float, less: float) -> float:
+    """By how many decades `more` is above `less`, from 0 to those of `MOST`; 0 where one is NaN."""
+    with np.errstate(divide="ignore"):
+        ratio = np.divide(more, less)
+    return float(np.log10(np.fmin(np.fmax(ratio, 1.0), MOST)))
 
 
 def _haste(reading: Reading) -> float:
