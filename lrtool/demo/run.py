@@ -6,13 +6,13 @@ from time import perf_counter
 from typing import Any
 
 from lrtool._quiet import quiet
-from lrtool._terminal import ascii_only, show, show_table, strong, width
+from lrtool._terminal import show, show_table, strong
+from lrtool.cli.range_test import show_result
 from lrtool.demo.measure import measure
 from lrtool.demo.page import write_page
 from lrtool.demo.search import Search, search_measured, search_plain
 from lrtool.demo.settings import Settings
 from lrtool.demo.train import Training, train_default, train_one_cycle
-from lrtool.plotting import text_range_test
 from lrtool.report.files import write_range_test
 from lrtool.result import RangeTestResult
 
@@ -36,10 +36,7 @@ def run(settings: Settings, *, command: str) -> dict[str, Any]:
         trainings = _second(settings, result)
         searches = _third(settings, result)
         show(strong("4. One page about it all"))
-        page = write_page(
-            settings, result, trainings, searches,
-            command=command,
-        )  # fmt: skip
+        page = write_page(settings, result, trainings, searches, command=command)
     seconds = perf_counter() - start
     show(f"   {page}")
     names = ", ".join(sorted(path.name for path in settings.out.iterdir()))
@@ -51,14 +48,7 @@ def run(settings: Settings, *, command: str) -> dict[str, Any]:
 def _first(settings: Settings) -> RangeTestResult:
     show(strong("1. Range test: which rates does this model take?"))
     result = measure(settings)
-    show(text_range_test(result, width=width(), ascii_only=ascii_only()))
-    low, high = result.suggestion.interval
-    show_table(
-        ("lr", "80% interval", "min_lr", "max_lr", "status", "steps"),
-        [(result.lr, f"{low:.2g} .. {high:.2g}", result.min_lr, result.max_lr,
-          result.suggestion.status.value, result.num_steps)],
-    )  # fmt: skip
-    show(f"   {result.suggestion.reason}")
+    show_result(result)
     paths = write_range_test(result, settings.out)
     show(f"   written: {', '.join(str(path) for path in paths)}\n")
     return result
