@@ -31,6 +31,7 @@ class SweepData:
 
     Attributes:
         drawn: how many batches were drawn.
+        index: the last one's place in its pass over the data, as `batch_idx` counts; -1 before it.
         wraps: how often the stream began anew because the data ran out.
         not_restored: what of the data could not be given back, in words.
     """
@@ -52,7 +53,7 @@ class SweepData:
         self._set_epoch = submodule(trainer, "loops.fit_loop")._set_sampler_epoch
         self._limit, self._short_tail = _full_batches(self._copies, trainer.num_training_batches)
         self._batches: Iterator[Any] | None = None
-        self._position = 0
+        self.index = -1
         self.drawn = 0
         self.wraps = 0
 
@@ -62,14 +63,14 @@ class SweepData:
         Raises:
             StopIteration: when there is no data left to start over with.
         """
-        if self._batches is None or self._position >= self._limit:
+        if self._batches is None or self.index + 1 >= self._limit:
             self._open()
         assert self._batches is not None
         drawn = next(self._batches, _ENDED)
         if drawn is _ENDED:
             self._open()
             drawn = next(self._batches)
-        self._position += 1
+        self.index += 1
         self.drawn += 1
         return drawn if self._alone else drawn[0]
 
@@ -80,7 +81,7 @@ class SweepData:
                 batch = next(self)
             except StopIteration:
                 return
-            yield batch, self.drawn - 1, 0
+            yield batch, self.index, 0
 
     def close(self) -> None:
         """Stop the copies' workers and put back what the datasets themselves remember."""
@@ -140,7 +141,7 @@ class SweepData:
             self.wraps += 1
         for loader in self._copies:
             self._set_epoch(loader, self._epoch + self.wraps)
-        self._position = 0
+        self.index = -1
         # One loader by itself needs nobody to combine it, which would cost each step time.
         self._batches = iter(self._copies[0] if self._alone else self._combined)
 

@@ -54,7 +54,6 @@ class SweepStep:
         clipped = bool(trainer.gradient_clip_val)
         self.diagnosis = Diagnosis(self._module, self._optimizer, clipped)
         self._loop = trainer.fit_loop.epoch_loop
-        self._batch_idx = 0
         self._stepped = False
         self._rates: list[float] = []
         self._automatic = bool(self._module.automatic_optimization)
@@ -114,17 +113,14 @@ class SweepStep:
         accumulate = self._trainer.accumulate_grad_batches
         if accumulate == 1:
             self._loop.batch_progress.is_last_batch = False
-            self._batch_idx += 1
-            return self._batch(1, self._batch_idx - 1).get("loss")
+            return self._batch(1).get("loss")
         batches = int(min(accumulate, self._trainer.num_training_batches))
-        start = -(-self._batch_idx // accumulate) * accumulate
         losses = []
         for i in range(batches):
             self._loop.batch_progress.is_last_batch = i == batches - 1 < accumulate - 1
-            output = self._batch(i + 1, start + i)
+            output = self._batch(i + 1)
             if output and output.get("loss") is not None:
                 losses.append(output["loss"])
-        self._batch_idx = start + accumulate
         if not losses:
             return None
         # Lightning has divided each by the number of batches it accumulates.
@@ -135,8 +131,7 @@ class SweepStep:
         returned = []
         self._backward.reset()
         for i in range(_MAX_BATCHES):
-            output = self._batch(i + 1, self._batch_idx)
-            self._batch_idx += 1
+            output = self._batch(i + 1)
             if output and isinstance(output.get("loss"), Tensor):
                 returned.append(output["loss"].detach())
             if self._stepped:
@@ -155,9 +150,13 @@ class SweepStep:
             "self.manual_backward(loss); do one of the two"
         )
 
-    def _batch(self, ready: int, batch_idx: int) -> dict[str, Any]:
+    def _batch(self, ready: int) -> dict[str, Any]:
         loop = self._loop
         batch = None if self._takes_iterator else self._to_device(next(self._data))
+        # As in training, anew in each pass: a training_step may look things up by it. Not so where
+        # it may step by it, every third batch say: what is left of a pass would spill over.
+        batch_idx = self._data.index if self._automatic else self._data.drawn - 1
+        batch_idx += int(self._takes_iterator)
         loop.batch_progress.current.ready = ready
         self._announce(batch)
         output: dict[str, Any] = {}
@@ -167,7 +166,9 @@ class SweepStep:
         if not self._starts or self._hook("on_train_batch_start", batch, batch_idx) != -1:
             kwargs = self._arguments(batch, batch_idx)
             if self._automatic:
-                output = self._optimize(self._leading, batch_idx, kwargs)
+                accumulate = self._trainer.accumulate_grad_batches  # it zeroes gradients by this
+                aligned = batch_idx - batch_idx % accumulate + ready - 1
+                output = self._optimize(self._leading, aligned, kwargs)
             else:
                 output = loop.manual_optimization.run(kwargs)
             if self._ends:

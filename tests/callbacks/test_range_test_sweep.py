@@ -513,6 +513,37 @@ def test_several_loaders_and_dataloader_iter() -> None:
     assert len(curve_of(finder)) == 20
 
 
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_batches_are_numbered_as_in_training_however_often_the_sweep_goes_over_them(
+    accumulate: int,
+) -> None:
+    numbers: list[int] = []  # not on the model: a sweep puts the model's attributes back
+
+    class Weighted(TinyModel):
+        """Knows each batch of an epoch by its number."""
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            numbers.append(batch_idx)
+            return super().training_step(batch, batch_idx) * ([1.0] * 8)[batch_idx]
+
+    sweep(Weighted(), finder=exact(20), accumulate_grad_batches=accumulate)
+    assert numbers == [*(list(range(8)) * 8)[: 20 * accumulate], *range(8)]
+
+
+def test_an_iterator_of_batches_numbers_them_as_in_training() -> None:
+    numbers: list[int] = []
+
+    class Pulls(TinyModel):
+        def training_step(self, dataloader_iter: Any) -> Tensor:  # type: ignore[override]
+            batch, batch_idx, _ = next(dataloader_iter)
+            numbers.append(batch_idx)
+            return self.loss(batch)
+
+    with pytest.warns(UserWarning, match="dataloader_iter"):
+        sweep(Pulls())
+    assert numbers[:20] == (list(range(8)) * 3)[:20]
+
+
 # --- manual optimization, several optimizers ------------------------------------------------------
 
 
