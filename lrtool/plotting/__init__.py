@@ -5,7 +5,6 @@ Axes, light or dark, and returns the Axes.
 """
 
 from lrtool.plotting.interactive import interactive_range_test
-from lrtool.plotting.priors import plot_priors
 from lrtool.plotting.range_test import (
     plot_range_test,
     plot_range_tests,
@@ -23,7 +22,6 @@ __all__ = [
     "plot_curves",
     "plot_importance",
     "plot_prior",
-    "plot_priors",
     "plot_range_test",
     "plot_range_tests",
     "plot_schedule",

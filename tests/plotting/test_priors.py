@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from lrtool.plotting import plot_priors
-from lrtool.plotting.priors import count_priors
+from lrtool.plotting.priors import count_priors, plot_priors
 from lrtool.report import tune_sections
 from lrtool.search import Report, Space, TuneResult, measured_space, search
 from lrtool.search.study import Definition
