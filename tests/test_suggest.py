@@ -204,6 +204,13 @@ def test_a_loss_that_grows_from_the_first_rate_on_gives_no_pick() -> None:
     assert "lower" in found.reason
 
 
+def test_a_loss_that_is_nan_before_any_step_blames_the_data_and_no_rate() -> None:
+    found = suggest(LossCurve(np.array([1e-6]), np.array([np.nan]), StopReason.NONFINITE))
+    assert found.status is Status.DIVERGED_AT_START
+    assert "before the first step" in found.reason
+    assert "lower" not in found.reason
+
+
 def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

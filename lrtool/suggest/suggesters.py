@@ -98,6 +98,11 @@ def _diverged(curve: LossCurve, reading: Reading | None = None) -> bool:
 
 
 def _too_high(curve: LossCurve) -> str:
+    if not np.isfinite(curve.loss[0]):
+        return (
+            f"the loss was {curve.loss[0]} before the first step, so no rate is at fault: look at "
+            "the data for NaN or infinite values, and at the loss for logarithms of zero"
+        )
     return (
         f"the loss diverged at lr {curve.lr[-1]:.3g}, at once: every rate from "
         f"{curve.lr.min():.3g} up is too high; start lower (give a smaller min_lr, or none)"
