@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
     from lrtool.callbacks._lightning import LightningModule
+    from lrtool.callbacks.objective import Objective
     from lrtool.families import Family
     from lrtool.family_range_test import Optimizers
     from lrtool.search.bases import BaseLike
@@ -195,6 +196,19 @@ def tune(
         keep=keep,
         seed=seed,
     )
+
+    def as_stored(settings: Mapping[str, Any]) -> "Objective":
+        """The objective of a study that goes on: what is left out here is as it was made with."""
+        limits = {name: settings.get(name) for name in ("max_epochs", "max_steps")}
+        kwargs = {name: value for name, value in limits.items() if value is not None}
+        return replace(
+            objective,
+            monitor=settings["monitor"],
+            mode=settings["mode"],
+            seed=settings["seed"],
+            trainer_kwargs={**objective.trainer_kwargs, **kwargs},
+        )
+
     return search(
         objective,
         lambda: define(
@@ -218,6 +232,7 @@ def tune(
             "max_epochs": max_epochs,
             "max_steps": max_steps,
         },
+        as_stored=as_stored,
         out_dir=folder,
         progress_bar=progress_bar,
     )

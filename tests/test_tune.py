@@ -184,6 +184,26 @@ def test_F13_two_searches_with_a_seed_are_identical() -> None:
     assert [t.value for t in first.study.trials] == [t.value for t in second.study.trials]
 
 
+def test_a_study_goes_on_with_what_it_was_made_with_where_nothing_else_is_said() -> None:
+    class Model(TinyModel):
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            super().validation_step(batch, batch_idx)
+            self.log("val_acc", 0.25)
+
+        def on_train_epoch_start(self) -> None:
+            assert self.current_epoch < 2
+
+    model_fn = functools.partial(Model, adamw)
+    tune(model_fn, n_trials=1, monitor="val_acc", mode="max", max_epochs=2)
+    result = lrtool.tune(
+        model_fn, data, n_trials=2, out_dir="out", progress_bar=False,
+        trainer_kwargs={"accelerator": "cpu"},
+    )  # fmt: skip
+    first, second = result.study.trials
+    assert second.value == first.value == 0.25
+    assert sorted(second.intermediate_values) == sorted(first.intermediate_values) == [8, 16]
+
+
 def test_random_state_outside_is_left_alone() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -37,6 +37,7 @@ def search(
     sampler: BaseLike | None = None,
     pruner: "str | optuna.pruners.BasePruner | None" = None,
     settings: Mapping[str, Any] | None = None,
+    as_stored: Callable[[Mapping[str, Any]], TrainFn] | None = None,
     out_dir: str | Path | None = None,
     progress_bar: bool = True,
 ) -> TuneResult:
@@ -54,6 +55,8 @@ def search(
         sampler: base sampler that the prior weights.
         pruner: see `lrtool.search.pruners.make_pruner`.
         settings: more to keep with the study and to refuse changes of.
+        as_stored: makes `train_fn` anew from the study's settings, which hold what the caller left
+            out when it goes on with a study.
         out_dir: kept with the result.
         progress_bar: whether to show one, on a terminal.
 
@@ -81,6 +84,8 @@ def search(
             pruner=pruner,
         )
         study, space = opened.study, opened.definition.space
+        if as_stored is not None:
+            train_fn = as_stored(opened.settings)
         total = int(opened.settings["n_trials"])
         distributions = {name: distribution(prior) for name, prior in space.priors.items()}
         with _Progress(study, total, progress_bar) as progress:
