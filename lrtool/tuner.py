@@ -116,10 +116,10 @@ def tune(
     model_fn: "Callable[[], LightningModule]",
     data: Any,
     *,
-    monitor: str = "val_loss",
-    mode: Literal["min", "max"] = "min",
-    schedules: str | Iterable[str] = ("one_cycle",),
-    n_trials: int = 20,
+    monitor: str | None = None,
+    mode: Literal["min", "max"] | None = None,
+    schedules: str | Iterable[str] | None = None,
+    n_trials: int | None = None,
     max_epochs: int | None = None,
     max_steps: int | None = None,
     storage: "StorageLike | None" = None,
@@ -138,16 +138,18 @@ def tune(
 
     One range test measures the rate; it becomes the prior of an Optuna study whose first trial is
     the measured rate itself. Run again with the same `storage` and `study_name`, on any machine and
-    by any number of processes at once, the study goes on with all it was made with.
+    by any number of processes at once, the study goes on with all it was made with: what is left
+    out then is as it was, and what contradicts it is refused.
 
     Args:
         model_fn: () -> LightningModule, a new one for each trial; the class itself will often do.
         data: a LightningDataModule, a loader (or a list or dict of several), a tuple (training,
             validation), or a function that makes one of these.
-        monitor: a metric logged in validation; a trial's value is its best check.
-        mode: "min" or "max". There is one objective.
-        schedules: one name or several in `lrtool.search.SCHEDULES`.
-        n_trials: the study's total, over restarts and workers.
+        monitor: a metric logged in validation, "val_loss" by default; a trial's value is its best
+            check.
+        mode: "min" (default) or "max". There is one objective.
+        schedules: one name or several in `lrtool.search.SCHEDULES`; "one_cycle" by default.
+        n_trials: the study's total, over restarts and workers; 20 by default.
         max_epochs: epochs of a trial.
         max_steps: optimizer steps of a trial.
         storage: a path (an Optuna journal file, the default), `postgresql://…`, `mysql://…`,
@@ -183,23 +185,19 @@ def tune(
 
     folder = Path("lrtool-tune" if out_dir is None else out_dir)
     place = folder / "study.journal" if storage is None else storage
-    names = [schedules] if isinstance(schedules, str) else list(schedules)
+    schedules = [schedules] if isinstance(schedules, str) else schedules
+    names = None if schedules is None else list(schedules)
     objective = build_objective(
         model_fn,
         data,
-        monitor=monitor,
-        mode=mode,
-        max_epochs=max_epochs,
-        max_steps=max_steps,
         trainer_kwargs=trainer_kwargs,
         out_dir=folder,
         keep=keep,
-        seed=seed,
     )
 
     def as_stored(settings: Mapping[str, Any]) -> "Objective":
-        """The objective of a study that goes on: what is left out here is as it was made with."""
-        limits = {name: settings.get(name) for name in ("max_epochs", "max_steps")}
+        """The objective by the study's settings: what is left out here is as it was made with."""
+        limits = {name: settings[name] for name in ("max_epochs", "max_steps")}
         kwargs = {name: value for name, value in limits.items() if value is not None}
         return replace(
             objective,
@@ -215,7 +213,7 @@ def tune(
             _knobs(model_fn, seed),
             lambda: _measured(model_fn, data, trainer_kwargs, seed, progress_bar, place),
             range_test=range_test,
-            schedules=names,
+            schedules=["one_cycle"] if names is None else names,
             priors=priors,
         ),
         storage=place,

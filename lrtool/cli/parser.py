@@ -203,12 +203,10 @@ def _tune(commands: Any) -> None:
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
     goal = parser.add_argument_group("what is searched")
     goal.add_argument(
-        "--monitor", default="val_loss", metavar="NAME",
+        "--monitor", metavar="NAME",
         help="metric logged in validation; a trial's value is its best check (val_loss)",
     )  # fmt: skip
-    goal.add_argument(
-        "--mode", choices=("min", "max"), default="min", help="which way is better (min)"
-    )
+    goal.add_argument("--mode", choices=("min", "max"), help="which way is better (min)")
     goal.add_argument(
         "--schedule", action="append", metavar="NAME",
         help="schedule to try: constant, cosine, linear, one_cycle, sgdr, triangular, triangular2 "
@@ -234,7 +232,7 @@ def _tune(commands: Any) -> None:
     )
     study = parser.add_argument_group("the study")
     study.add_argument(
-        "--trials", type=int, default=20, metavar="N",
+        "--trials", type=int, metavar="N",
         help="trials in all, over restarts and workers (20)",
     )  # fmt: skip
     study.add_argument(

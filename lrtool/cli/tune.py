@@ -26,8 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     from lrtool.search import SCHEDULES
     from lrtool.search.run import AllFailedError
 
-    schedules = tuple(arguments.schedule or ("one_cycle",))
-    for name in schedules:
+    for name in arguments.schedule or ():
         one_of("schedule", name, SCHEDULES)
     for option in ("trials", "max_epochs", "max_steps"):
         if getattr(arguments, option) is not None:
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     model_fn, data = load_target(arguments.target)
     with quiet():
         try:
-            result = _search(arguments, model_fn, data, schedules)
+            result = _search(arguments, model_fn, data)
         except AllFailedError as error:
             print(f"lrtool: {error}", file=sys.stderr)
             raise SystemExit(1) from None
@@ -60,9 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise KeyboardInterrupt("the same command goes on from here")
 
 
-def _search(
-    arguments: argparse.Namespace, model_fn: Any, data: Any, schedules: tuple[str, ...]
-) -> "TuneResult":
+def _search(arguments: argparse.Namespace, model_fn: Any, data: Any) -> "TuneResult":
     from lrtool.tuner import tune
 
     return tune(
@@ -70,7 +67,7 @@ def _search(
         data,
         monitor=arguments.monitor,
         mode=arguments.mode,
-        schedules=schedules,
+        schedules=arguments.schedule,
         n_trials=arguments.trials,
         max_epochs=arguments.max_epochs,
         max_steps=arguments.max_steps,

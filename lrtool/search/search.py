@@ -21,7 +21,8 @@ from lrtool.search.study import Definition, open_study
 
 __all__ = ["search"]
 
-_DEFAULTS = {"n_trials": 20, "monitor": "val_loss", "mode": "min"}
+# What None means where a study is made; where one goes on, it means "as stored".
+_DEFAULTS = {"n_trials": 20, "monitor": "val_loss", "mode": "min", "schedules": ["one_cycle"]}
 
 
 def search(
@@ -30,9 +31,9 @@ def search(
     *,
     storage: StorageLike,
     study_name: str,
-    n_trials: int = 20,
-    monitor: str = "val_loss",
-    mode: str = "min",
+    n_trials: int | None = None,
+    monitor: str | None = None,
+    mode: str | None = None,
     seed: int | None = None,
     sampler: BaseLike | None = None,
     pruner: "str | optuna.pruners.BasePruner | None" = None,
@@ -48,9 +49,9 @@ def search(
         define: makes the space and the measurement behind it; called once a study.
         storage: see `lrtool.search.storage.open_storage`.
         study_name: the same name continues the same study.
-        n_trials: the study's total, over restarts and workers.
-        monitor: the objective's name.
-        mode: "min" or "max".
+        n_trials: the study's total, over restarts and workers; None as stored, or 20.
+        monitor: the objective's name; None as stored, or "val_loss".
+        mode: "min" or "max"; None as stored, or "min".
         seed: makes runs with one worker identical.
         sampler: base sampler that the prior weights.
         pruner: see `lrtool.search.pruners.make_pruner`.
@@ -64,7 +65,8 @@ def search(
         ArgumentError: when an argument is out of range or contradicts the study.
         UnsupportedError: when no trial could train.
     """
-    integer(1, n_trials=n_trials)
+    if n_trials is not None:
+        integer(1, n_trials=n_trials)
     home = open_storage(storage, study_name)
     given = {
         "n_trials": n_trials,

@@ -81,8 +81,8 @@ def open_study(
         home: storage and locks.
         study_name: its name.
         define: makes the definition; called by the study's creator only.
-        settings: what the caller wants. None, and values equal to `defaults`, mean "as stored".
-        defaults: the caller's default values.
+        settings: what the caller wants. None means "as stored", or the default.
+        defaults: what None means for a study that is made now.
         sampler: base sampler; None as stored, or "pibo".
         pruner: None as stored, or none.
 
@@ -120,7 +120,7 @@ def open_study(
             _refuse_foreign(study)
             stored = _create(study, wanted, defaults, define())
         else:
-            stored = _settled(study, stored, wanted, defaults)
+            stored = _settled(study, stored, wanted)
     definition = load_definition(study)
     study.sampler = _sampler(sampler, stored, definition)
     study.pruner = make_pruner(pruner if pruner is not None else stored["pruner"], stored)
@@ -180,15 +180,10 @@ def _create(
     return settings
 
 
-def _settled(
-    study: Study,
-    stored: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    defaults: Mapping[str, Any],
-) -> dict[str, Any]:
+def _settled(study: Study, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     settled = dict(stored)
     for name, value in wanted.items():
-        if value is None or value == defaults.get(name) or value == stored.get(name):
+        if value is None or value == stored.get(name):
             continue
         if name not in _CHANGEABLE:
             raise ArgumentError(

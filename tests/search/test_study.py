@@ -27,7 +27,7 @@ from support.search_jobs import KNOBS, check_books, run, space, train, value_of
 ROOT = Path(__file__).parents[2]
 
 
-def go(train_fn: Any = train, n_trials: int = 4, **options: Any) -> TuneResult:
+def go(train_fn: Any = train, n_trials: int | None = 4, **options: Any) -> TuneResult:
     settings: dict[str, Any] = {
         "storage": "study.journal",
         "study_name": "s",
@@ -51,7 +51,7 @@ def test_F5_total_over_restarts() -> None:
 
 def test_F5_default_total_continues_to_the_stored_one() -> None:
     go(n_trials=22)
-    assert len(go(n_trials=20).study.trials) == 22  # 20 is the default: as stored
+    assert len(go(n_trials=None).study.trials) == 22
 
 
 def test_F5_pruned_and_failed_trials_count() -> None:
@@ -233,6 +233,17 @@ def test_contradicting_the_study_is_refused(option: dict[str, Any], message: str
     go(n_trials=2, seed=3)
     with pytest.raises(ArgumentError, match=message):
         go(**{"n_trials": 3, **option})
+
+
+def test_what_is_said_outright_contradicts_though_it_is_the_default() -> None:
+    go(n_trials=2, monitor="acc", mode="max", settings={"schedules": ["sgdr"]})
+    usual: list[dict[str, Any]] = [
+        {"monitor": "val_loss"}, {"mode": "min"}, {"settings": {"schedules": ["one_cycle"]}},
+    ]  # fmt: skip
+    for options in usual:
+        with pytest.raises(ArgumentError, match="must stay what study"):
+            go(**options)
+    assert len(go(n_trials=3, settings={"schedules": None}).study.trials) == 3
 
 
 def test_refuses_several_objectives_with_the_reason() -> None:
