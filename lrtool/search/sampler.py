@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,10 @@ class PriorSampler(BaseSampler):
     misleading one three times, halves beta and says so in the log and in the study's attribute
     "lrtool:prior_guard".
 
-    Every draw depends on the seed, the trial's number and the finished trials alone: a study that
-    was stopped and continued equals one that was not, and several workers need no coordination.
+    Every draw depends on the seed, the trial's number and the other trials alone: a study that was
+    stopped and continued equals one that was not, and several workers need no coordination. What
+    others are at is not tried twice: nobody steps out to a running trial's parameters, and for
+    "pibo" the running ones count as if they had come out in the middle.
 
     Args:
         priors: Optuna parameter name -> prior. Their bounds are the search space.
@@ -126,8 +129,9 @@ class PriorSampler(BaseSampler):
         if number < self._n_design:
             return self._design(number, search_space)
         outcomes = outcomes_of(study)
+        running = self._running(study, number)
         outer = self._stepped_out(outcomes)
-        if outer is not None:
+        if outer is not None and outer not in running:
             return outer
         if len(outcomes) < 2:  # many workers have started, and none has finished
             return self._design(number, search_space)
@@ -136,7 +140,8 @@ class PriorSampler(BaseSampler):
         if verdicts:
             self._say(study, number, verdicts)
         if self._own == "pibo":
-            return propose(priors, outcomes, beta / number, self._rng(number), self._sensitive)
+            known = [*outcomes, *_presumed(running, outcomes)]
+            return propose(priors, known, beta / number, self._rng(number), self._sensitive)
         if self._own == "priorband":
             return draw(priors, outcomes, self._rng(number))
         proposals = self._proposals(study, trial, search_space)
@@ -225,6 +230,12 @@ class PriorSampler(BaseSampler):
         best = min(known, key=lambda outcome: outcome.loss)
         return {key: best.params[key] for key in self._priors} | {name: value}
 
+    def _running(self, study: Study, number: int) -> list[dict[str, Any]]:
+        """The parameters that other workers are at."""
+        trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        others = [t.params for t in trials if t.number != number]
+        return [{n: p[n] for n in self._priors} for p in others if p.keys() >= self._priors.keys()]
+
     def _judged(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, AnyPrior], list[Verdict]]:
         """The priors, those that mislead widened, and the findings."""
         priors, verdicts = dict(self._priors), []
@@ -243,6 +254,12 @@ class PriorSampler(BaseSampler):
         study.set_user_attr("lrtool:prior_guard", {"trial": number, "findings": findings})
         for finding in findings:
             _log.warning("misleading prior at trial %d: %s", number, finding)
+
+
+def _presumed(running: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Running trials as if they had come out in the middle: what lies near them is worth less."""
+    losses = sorted(o.loss for o in outcomes if isfinite(o.loss)) or [inf]
+    return [Outcome(params, losses[len(losses) // 2]) for params in running]
 
 
 def distribution(prior: AnyPrior) -> BaseDistribution:

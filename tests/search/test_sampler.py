@@ -50,6 +50,35 @@ def test_F13_seeded_runs_are_identical(base: str) -> None:
     assert first != rows(run(bowl(0.2), 14, base=base, seed=1))
 
 
+@pytest.mark.parametrize("base", ["pibo", "priorband", "tpe"])
+@pytest.mark.parametrize("workers", [2, 5])
+def test_workers_at_the_same_time_are_at_different_trials(base: str, workers: int) -> None:
+    for seed in range(3):
+        study = optuna.create_study(sampler=PriorSampler(PRIORS, base, seed=seed, explore="lr"))
+        running: list[optuna.Trial] = []
+        for _ in range(20):
+            running.append(study.ask(dict(DISTRIBUTIONS)))
+            if len(running) == workers:
+                trial = running.pop(0)
+                study.tell(trial, bowl(2.0)(trial.params))  # far off: stepping out has its turn
+        asked = [tuple(params.values()) for params in rows(study)]
+        assert len(set(asked)) == len(asked)
+
+
+def test_a_running_trial_is_kept_clear_of() -> None:
+    def after(state: optuna.trial.TrialState, params: dict[str, Any]) -> dict[str, Any]:
+        study = run(bowl(0.2), 8, explore=None)
+        study.add_trial(
+            optuna.trial.create_trial(state=state, params=params, distributions=DISTRIBUTIONS)
+        )
+        return study.ask(dict(DISTRIBUTIONS)).params
+
+    failed, running = optuna.trial.TrialState.FAIL, optuna.trial.TrialState.RUNNING
+    wanted = after(failed, {"lr": 0.0, "wd": 0.0, "kind": "a"})
+    assert after(failed, wanted) == wanted
+    assert after(running, wanted) != wanted
+
+
 @pytest.mark.parametrize("base", ["pibo", "tpe"])
 def test_F13_a_study_continued_by_a_new_sampler_equals_one_run(base: str) -> None:
     study = run(bowl(0.2), 6, base=base)
