@@ -18,6 +18,7 @@ from lrtool.search.run import TrainFn, run_trials
 from lrtool.search.sampler import distribution
 from lrtool.search.storage import StorageLike, open_storage
 from lrtool.search.study import Definition, open_study
+from lrtool.search.trials import reasons_of
 
 __all__ = ["search"]
 
@@ -95,11 +96,8 @@ def search(
                 study, home.locks, space, distributions, train_fn, total,
                 on_trial=progress.update, shares_badly=(home.url or "").startswith("sqlite"),
             )  # fmt: skip
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) and finished:
-        raise UnsupportedError(
-            f"at least one of {total} trials must finish, but all were pruned or failed; "
-            "look at the reasons with `study.trials_dataframe()`, and lower max_lr"
-        )
+    if finished:
+        _refuse_fruitless(study, total)
     return TuneResult(
         study=study,
         space=space,
@@ -108,6 +106,18 @@ def search(
         storage=home.url,
         out_dir=None if out_dir is None else Path(out_dir),
         finished=finished,
+    )
+
+
+def _refuse_fruitless(study: Study, total: int) -> None:
+    """Raise when no trial finished, and none that another worker is at may still do so."""
+    hopeful = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.WAITING)
+    if study.get_trials(deepcopy=False, states=hopeful):
+        return
+    reasons = [reason for reason in reasons_of(study).values() if reason] or ["no reason is known"]
+    raise UnsupportedError(
+        f"at least one of {total} trials must finish, but all were pruned or failed; the last one: "
+        f"{reasons[-1].splitlines()[0]}; mend that, and start anew under another study_name"
     )
 
 

@@ -298,6 +298,26 @@ def test_study_that_only_fails_stops_and_says_why() -> None:
         go(broken, n_trials=50)
 
 
+def test_a_worker_with_nothing_left_to_do_leaves_hope_to_the_others() -> None:
+    def diverges(params: dict[str, Any], report: Report) -> float:
+        raise Diverged("hopeless")
+
+    def while_another_looks_in(params: dict[str, Any], report: Report) -> float:
+        other = go(diverges, n_trials=2)
+        assert other.finished and not other.any_finished
+        return value_of(params)
+
+    assert states(go(while_another_looks_in, n_trials=2)) == ["COMPLETE", "PRUNED"]
+
+
+def test_a_study_without_a_finished_trial_says_why() -> None:
+    def diverges(params: dict[str, Any], report: Report) -> float:
+        raise Diverged("loss is not finite")
+
+    with pytest.raises(UnsupportedError, match="the last one: loss is not finite; mend"):
+        go(diverges, n_trials=2)
+
+
 def test_an_error_of_ours_ends_the_search() -> None:
     def refused(params: dict[str, Any], report: Report) -> float:
         raise UnsupportedError("a scheduler already moves the rate")
