@@ -4,6 +4,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+from zipfile import is_zipfile
 
 from optuna.trial import Trial
 
@@ -44,9 +45,13 @@ def checkpoints(lightning: Any, folder: Path | None, monitor: str, mode: str) ->
 
 
 def newest(folder: Path | None) -> Path | None:
-    """The checkpoint to go on from; None when there is none."""
-    path = None if folder is None else folder / "last.ckpt"
-    return path if path is not None and path.exists() else None
+    """The checkpoint to go on from; None when there is none that is whole."""
+    if folder is None:
+        return None
+    path = folder / "last.ckpt"
+    # Where /tmp is another drive, saving ends in a copy, which a kill may cut off. Some strategies
+    # write a folder.
+    return path if path.is_dir() or is_zipfile(path) else None
 
 
 def best_kept(trial: Trial, folder: Path) -> bool:

@@ -73,7 +73,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         self.best_value: float | None = None
         self.last_value: float | None = None
         self.reason: str | None = None
-        self._reported: int | None = None
+        self._reported = _known_steps(trial)
         self._ended_apart = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -168,9 +168,10 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if better:
             self.best_value = value
         hopeless = False
-        # A check may fall on a step that `every_n_steps` has reported: Optuna takes one a step.
-        if trainer.is_global_zero and self.reports and step != self._reported:
-            self._reported = step
+        # Optuna takes one report a step: a check may fall on a step that `every_n_steps` has
+        # reported, and a trial that repeats another has its reports.
+        if trainer.is_global_zero and self.reports and step not in self._reported:
+            self._reported.add(step)
             self.trial.report(value, step)
             hopeless = self.trial.should_prune()
         if trainer.strategy.broadcast(hopeless, src=0):
@@ -197,6 +198,14 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if self._ended_apart:
             verdict = {"reason": self.reason, "best_value": self.best_value}
             self.trial.set_user_attr(VERDICT, verdict)
+
+
+def _known_steps(trial: BaseTrial) -> set[int]:
+    """The steps that have been reported, by the trial that this one repeats."""
+    study = _study_of(trial)
+    if study is None:
+        return set()
+    return set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
 
 def _study_of(trial: BaseTrial) -> optuna.Study | None:

@@ -178,6 +178,27 @@ def test_F7_interrupted_trial_goes_on_from_its_own_checkpoint() -> None:
     assert sorted(repeat.intermediate_values) == [8, 16, 24, 32]
 
 
+def test_a_trial_whose_checkpoint_was_cut_off_starts_anew() -> None:
+    runs: list[int] = []
+
+    class Model(TinyModel):
+        def on_train_start(self) -> None:
+            runs.append(self.global_step)
+
+        def on_train_epoch_start(self) -> None:
+            if len(runs) == 1 and self.current_epoch == 2:
+                raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"n_trials": 1, "max_epochs": 3}
+    first = tune(functools.partial(Model, adamw), **options)
+    last = Path(first.study.trials[0].user_attrs["lrtool:folder"], "last.ckpt")
+    last.write_bytes(last.read_bytes()[:-100])
+    second = tune(functools.partial(Model, adamw), **options)
+    assert second.finished
+    assert second.best_value == tune(out_dir="whole", **options).best_value
+    assert runs == [0, 0]
+
+
 def test_F13_two_searches_with_a_seed_are_identical() -> None:
     first, second = (tune(out_dir=name, range_test=None) for name in ("a", "b"))
     assert [t.params for t in first.study.trials] == [t.params for t in second.study.trials]
