@@ -1,9 +1,11 @@
 """A trial's folder: its checkpoints, found again by the trial that repeats it."""
 
+import re
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+from urllib.parse import quote
 from zipfile import is_zipfile
 
 from optuna.trial import Trial
@@ -20,11 +22,17 @@ def folder_for(trial: Trial, out_dir: Path) -> Path:
     known = trial.user_attrs.get(_FOLDER)
     if known is not None:
         return Path(known)
-    parent = out_dir / trial.study.study_name
+    parent = out_dir / _as_one_name(trial.study.study_name)
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=f"trial-{trial.number:04d}-", dir=parent))
     trial.set_user_attr(_FOLDER, str(folder))
     return folder
+
+
+def _as_one_name(name: str) -> str:
+    """`name` as the name of one folder that lies where it is put, each name another's."""
+    in_url = re.sub(r"[^\w .-]", lambda found: quote(found[0], safe=""), name)
+    return re.sub(r"^\.|\.$", "%2E", in_url)
 
 
 def checkpoints(lightning: Any, folder: Path | None, monitor: str, mode: str) -> list[Any]:

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from lrtool.callbacks._trial_folder import drop_losers
+from lrtool.callbacks._trial_folder import drop_losers, folder_for
 from lrtool.callbacks.objective import _Shorten
 
 
@@ -23,6 +23,23 @@ def test_a_rung_is_the_nearest_whole_number_of_steps_and_at_least_one(
     )  # fmt: skip
     _Shorten(share).on_train_start(trainer, trainer)
     assert trainer.fit_loop.epoch_loop.max_steps == steps
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("../../x", "%2E.%2F..%2Fx"),
+        ("..", "%2E%2E"),
+        ("/x", "%2Fx"),
+        ("é 1.5-b", "é 1.5-b"),
+        ("a%2Fb", "a%252Fb"),
+    ],
+)
+def test_a_trials_folder_lies_below_out_whatever_the_study_is_called(
+    name: str, folder: str, tmp_path: Path
+) -> None:
+    trial = optuna.create_study(study_name=name).ask()
+    assert folder_for(trial, tmp_path / "a" / "b").parent == tmp_path / "a" / "b" / folder
 
 
 @pytest.mark.parametrize(
