@@ -1,6 +1,8 @@
 """A trial's folder: its checkpoints, found again by the trial that repeats it."""
 
 import re
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -8,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 from zipfile import is_zipfile
 
-from optuna.trial import Trial
+from optuna.study import Study, StudyDirection
+from optuna.trial import Trial, TrialState
 
 from lrtool.search.result import CHECKPOINT
 
@@ -70,15 +73,32 @@ def best_kept(trial: Trial, folder: Path) -> bool:
     return best is not None
 
 
-def drop_losers(trial: Trial, folder: Path, value: float, mode: str) -> None:
-    """Delete the folders of all finished trials but the best, this one of `value` included."""
-    sign = 1 if mode == "min" else -1
-    values = {
-        other.user_attrs[_FOLDER]: sign * other.value
-        for other in trial.study.get_trials(deepcopy=False)
-        if _FOLDER in other.user_attrs and other.state.is_finished() and other.value is not None
-    }
-    values[str(folder)] = sign * value
-    best = min(values.values())
-    for loser in [name for name, other in values.items() if other > best]:
-        rmtree(loser, ignore_errors=True)
+def drop_losers(study: Study, ended: Mapping[str, float] | None = None) -> None:
+    """Delete the folders of all ended trials but the best, once there is a best.
+
+    A pruned trial's value is of a shorter training, and makes it no best; a failed one has none. A
+    folder stays while a trial is at work in it, or waits to.
+
+    Args:
+        study: whose trials they are.
+        ended: folder -> value, of a trial that has just come to its end.
+    """
+    sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+    losses: dict[str, float] = {}
+    needed = set()
+    for trial in study.get_trials(deepcopy=False):
+        folder = trial.user_attrs.get(_FOLDER)
+        if folder is None:
+            continue
+        if not trial.state.is_finished():
+            needed.add(folder)
+        value = trial.value if trial.state == TrialState.COMPLETE else None
+        loss = inf if value is None else sign * value
+        losses[folder] = min(loss, losses.get(folder, inf))  # a repeat has its first one's
+    for folder, reached in (ended or {}).items():
+        needed.discard(folder)
+        losses[folder] = sign * reached
+    best = min(losses.values(), default=inf)
+    for folder in [name for name, loss in losses.items() if loss > best]:
+        if folder not in needed:
+            rmtree(folder, ignore_errors=True)

@@ -118,7 +118,7 @@ class Objective:
                 "validation data, and train for at least one epoch or set val_check_interval"
             )
         if folder is not None and best_kept(report.trial, folder) and self.keep == "best":
-            drop_losers(report.trial, folder, value, self.mode)
+            drop_losers(report.trial.study, {str(folder): float(value)})
         return float(value)
 
 

@@ -179,6 +179,7 @@ def tune(
             of another model: of another class, size or optimizer.
         UnsupportedError: when the module has several optimizers, or no trial could train.
     """
+    from lrtool.callbacks._trial_folder import drop_losers
     from lrtool.callbacks.objective import build_objective
     from lrtool.search.define import define
     from lrtool.search.search import search
@@ -207,7 +208,7 @@ def tune(
             trainer_kwargs={**objective.trainer_kwargs, **kwargs},
         )
 
-    return search(
+    result = search(
         objective,
         lambda: define(
             _knobs(model_fn, seed),
@@ -234,6 +235,9 @@ def tune(
         out_dir=folder,
         progress_bar=progress_bar,
     )
+    if keep == "best":
+        drop_losers(result.study)  # the last trial may have failed
+    return result
 
 
 def _model_in_words(model_fn: "Callable[[], LightningModule]") -> str:

@@ -153,6 +153,18 @@ def test_F12_losers_are_deleted_on_request() -> None:
     assert kept == [result.best_checkpoint.parent]
 
 
+def test_a_last_trial_that_fails_leaves_no_folder_where_the_best_is_kept() -> None:
+    class Model(TinyModel):
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 1 and len(list(Path("out", "tune").iterdir())) == 2:
+                raise RuntimeError("broken")
+
+    result = tune(functools.partial(Model, adamw), keep="best", n_trials=2)
+    assert [trial.state.name for trial in result.study.trials] == ["COMPLETE", "FAIL"]
+    assert result.best_checkpoint is not None
+    assert list(Path("out", "tune").iterdir()) == [result.best_checkpoint.parent]
+
+
 def test_F7_interrupted_trial_goes_on_from_its_own_checkpoint() -> None:
     steps: list[tuple[int, int]] = []
     runs: list[int] = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from lrtool.callbacks._trial_folder import drop_losers, folder_for
 from lrtool.callbacks.objective import _Shorten
@@ -55,5 +55,27 @@ def test_of_all_finished_trials_the_best_keeps_its_folder(
         attrs = {"lrtool:folder": str(tmp_path / name)}
         study.add_trial(create_trial(value=finished, user_attrs=attrs))
     (tmp_path / "now").mkdir()
-    drop_losers(study.ask(), tmp_path / "now", value, mode)
+    study.ask().set_user_attr("lrtool:folder", str(tmp_path / "now"))
+    drop_losers(study, {str(tmp_path / "now"): value})
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def test_the_best_is_a_complete_trial_and_the_others_go_however_they_ended(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    states = {
+        "complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL,
+        "stopped": TrialState.FAIL, "at work": TrialState.RUNNING, "queued": TrialState.WAITING,
+    }  # fmt: skip
+    folders = {name: str(tmp_path / name) for name in states}
+    for name, state in states.items():
+        Path(folders[name]).mkdir()
+        value = {"complete": 0.5, "pruned": 0.1}.get(name)
+        attrs = {"lrtool:folder": folders[name]}
+        study.add_trial(create_trial(state=state, value=value, user_attrs=attrs))
+    repeat = create_trial(
+        state=TrialState.WAITING, user_attrs={"lrtool:folder": folders["stopped"]}
+    )
+    study.add_trial(repeat)
+    drop_losers(study)
+    left = {"complete", "stopped", "at work", "queued"}
     assert {path.name for path in tmp_path.iterdir()} == left
