@@ -304,7 +304,8 @@ def test_a_worker_with_nothing_left_to_do_leaves_hope_to_the_others() -> None:
 
     def while_another_looks_in(params: dict[str, Any], report: Report) -> float:
         other = go(diverges, n_trials=2)
-        assert other.finished and not other.any_finished
+        assert other.finished
+        assert not other.any_finished
         return value_of(params)
 
     assert states(go(while_another_looks_in, n_trials=2)) == ["COMPLETE", "PRUNED"]
