@@ -22,6 +22,8 @@ _ADVICE = (
     ".*isinstance.treespec, LeafSpec.*",
     ".*tensorboardX.*",
     ".*litlogger.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*could not find the monitored key.*",
 )
 
 
