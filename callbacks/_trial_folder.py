@@ -15,8 +15,9 @@ from optuna.trial import Trial, TrialState
 
 from lrtool.search.result import CHECKPOINT
 
-__all__ = ["best_kept", "checkpoints", "drop_losers", "folder_for", "newest"]
+__all__ = ["BEST", "best_kept", "checkpoints", "drop_losers", "folder_for", "newest"]
 
+BEST = "best.ckpt"
 _FOLDER = "lrtool:folder"
 
 
@@ -45,7 +46,7 @@ def checkpoints(lightning: Any, folder: Path | None, monitor: str, mode: str) ->
     return [
         lightning.callbacks.ModelCheckpoint(
             dirpath=folder,
-            filename="best",
+            filename=BEST.removesuffix(".ckpt"),
             monitor=monitor,
             mode=mode,
             save_top_k=1,

@@ -13,6 +13,7 @@ from lrtool.callbacks._horizon import horizon_of
 from lrtool.callbacks._lightning import Callback, LightningModule, Trainer, namespace_of
 from lrtool.callbacks._new_model import new_model, seeded
 from lrtool.callbacks._trial_folder import (
+    BEST,
     best_kept,
     checkpoints,
     drop_losers,
@@ -96,10 +97,13 @@ class Objective:
             data = self.data() if callable(self.data) else self.data
             with _interrupts_pass(trainer):
                 fit(trainer, model, data, ckpt_path=newest(folder))
-            if share < 1 and pruning.reason is None and not halt.reached:
+            ended = pruning.reason is None and not halt.reached
+            if ended and (share < 1 or pruning.ends_unchecked(trainer)):
                 # It ends where its schedule does, which need not be where a check is due.
-                pruning.only_fits = False
+                pruning.only_fits, before = False, pruning.best_value
                 validate(trainer, model, data)
+                if folder is not None and pruning.best_value != before:
+                    trainer.save_checkpoint(folder / BEST)
         pruning.raise_if_pruned()
         if halt.reached:
             if folder is not None:

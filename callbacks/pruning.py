@@ -72,6 +72,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         self.only_fits = True  # whether a `trainer.validate` by itself is no check
         self.best_value: float | None = None
         self.last_value: float | None = None
+        self.last_step: int | None = None
         self.reason: str | None = None
         self._reported = _known_steps(trial)
         self._ended_apart = False
@@ -143,14 +144,21 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if reason is not None:
             raise optuna.TrialPruned(reason)
 
+    def ends_unchecked(self, trainer: Trainer) -> bool:
+        """Whether a fit has ended between two checks, as far as it can be known here."""
+        known = not self._ended_apart and trainer.enable_validation
+        return known and trainer.global_step != self.last_step
+
     def state_dict(self) -> dict[str, Any]:
         """The best value, so that a continued trial keeps it."""
-        return {"best_value": self.best_value, "last_value": self.last_value}
+        names = ("best_value", "last_value", "last_step")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Put the best value back."""
         self.best_value = state_dict["best_value"]
         self.last_value = state_dict["last_value"]
+        self.last_step = state_dict.get("last_step")
 
     def _outcome(self) -> str | None:
         best = None if self.best_value is None else f"best {self.best_value:.6g}"
@@ -161,7 +169,7 @@ class TrialPruning(Callback):  # type: ignore[misc, unused-ignore]
         if not isfinite(value):
             self._stop(trainer, f"diverged: {self.monitor} became {value} at step {step}")
             return
-        self.last_value = value
+        self.last_value, self.last_step = value, step
         better = self.best_value is None or (
             value < self.best_value if self.mode == "min" else value > self.best_value
         )

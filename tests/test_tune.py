@@ -146,6 +146,30 @@ def test_F12_best_checkpoint_is_in_a_folder_of_its_own() -> None:
     assert row["val_loss"] == pytest.approx(result.best_value, rel=1e-6)
 
 
+@pytest.mark.parametrize(("max_steps", "checks"), [(5, [5]), (8, [8]), (13, [8, 13])])
+def test_the_end_of_a_schedule_is_checked_wherever_it_lies(
+    max_steps: int, checks: list[int]
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Model(TinyModel):
+        def on_validation_end(self) -> None:
+            if not self.trainer.sanity_checking:
+                value = float(self.trainer.callback_metrics["val_loss"])
+                seen.append((self.trainer.global_step, value))
+
+    result = tune(functools.partial(Model, adamw), max_epochs=None, max_steps=max_steps, n_trials=1)
+    assert [step for step, _ in seen] == checks
+    (trial,) = result.study.trials
+    assert sorted(trial.intermediate_values) == checks
+    assert trial.value == min(value for _, value in seen)
+    assert result.best_checkpoint is not None
+    assert len(list(result.best_checkpoint.parent.glob("best*"))) == 1
+    best_step = min(seen, key=lambda check: check[1])[0]
+    kept = torch.load(result.best_checkpoint, weights_only=False)
+    assert kept["global_step"] == best_step
+
+
 def test_F12_losers_are_deleted_on_request() -> None:
     result = tune(keep="best", n_trials=4)
     kept = sorted(Path("out", "tune").iterdir())
@@ -165,6 +189,7 @@ def test_a_last_trial_that_fails_leaves_no_folder_where_the_best_is_kept() -> No
     assert list(Path("out", "tune").iterdir()) == [result.best_checkpoint.parent]
 
 
+@pytest.mark.filterwarnings("error:Checkpoint directory")
 def test_F7_interrupted_trial_goes_on_from_its_own_checkpoint() -> None:
     steps: list[tuple[int, int]] = []
     runs: list[int] = []
