@@ -98,7 +98,7 @@ class _Frame:
             if isinstance(prior, CategoricalPrior):
                 out[name] = max(prior.choices, key=lambda choice: values[name, choice])
             else:
-                out[name] = prior.value(values[name, None])
+                out[name] = prior.value(float(values[name, None]))
         return out
 
     def candidates(self, best: FloatArray, random: np.random.Generator) -> FloatArray:
