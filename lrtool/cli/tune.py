@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_NEEDS = {"cmaes": "cmaes", "gp": "scipy"}  # what a sampler of Optuna's imports on its way
-
 
 def run(arguments: argparse.Namespace) -> None:
     """Search, print the best, write the page."""
     from lrtool.search import SCHEDULES
+    from lrtool.search.bases import check_base
     from lrtool.search.run import AllFailedError
 
     for name in arguments.schedule or ():
@@ -36,11 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
         "--max-epochs or --max-steps", "say how long a trial is: --max-epochs 10",
         max_epochs=None, max_steps=None,
     )  # fmt: skip
-    needed = _NEEDS.get(arguments.sampler, "optuna")
-    require(
-        find_spec(needed) is not None, f"{needed} installed",
-        f"pip install {needed}, or choose another", sampler=arguments.sampler,
-    )  # fmt: skip
+    if arguments.sampler is not None:
+        check_base(arguments.sampler)
     out = folder_to_write(arguments.out)
     model_fn, data = load_target(arguments.target)
     with quiet():

@@ -1,15 +1,16 @@
 """Base samplers by name: Optuna's, as the prior's sampler and a search without a prior use them."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TypeAlias
 
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
 
-from lrtool._check import one_of
+from lrtool._check import one_of, require
 
-__all__ = ["BASES", "SAMPLERS", "BaseLike", "plain_sampler"]
+__all__ = ["BASES", "SAMPLERS", "BaseLike", "check_base", "plain_sampler"]
 
 BaseLike: TypeAlias = str | BaseSampler | Callable[[int], BaseSampler]
 
@@ -41,6 +42,22 @@ BASES: dict[str, Callable[[int], BaseSampler]] = {
     "random": _random,
 }
 SAMPLERS = ("pibo", "priorband", *BASES)
+# What Optuna imports only when it first samples.
+_NEEDS = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}
+
+
+def check_base(name: str) -> None:
+    """Refuse a base sampler that is unknown, or that lacks a package.
+
+    Raises:
+        ArgumentError: either way.
+    """
+    one_of("base sampler", name, SAMPLERS)
+    for package in _NEEDS.get(name, ()):
+        require(
+            find_spec(package) is not None, f"{package} installed",
+            f"pip install {package}, or choose another", sampler=name,
+        )  # fmt: skip
 
 
 def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
@@ -49,7 +66,7 @@ def plain_sampler(base: BaseLike, seed: int | None) -> BaseSampler:
         return base
     if not isinstance(base, str):
         return base(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    one_of("base sampler", base, SAMPLERS)
+    check_base(base)
     if base in {"tpe", "pibo"}:
         return optuna.samplers.TPESampler(seed=seed)
     return BASES[base](int(np.random.SeedSequence(seed).generate_state(1)[0]))

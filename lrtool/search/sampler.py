@@ -13,8 +13,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from lrtool._check import integer, one_of, positive
-from lrtool.search.bases import BASES, SAMPLERS, BaseLike
+from lrtool._check import integer, positive
+from lrtool.search.bases import BASES, BaseLike, check_base
 from lrtool.search.design import design_point
 from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
@@ -89,7 +89,7 @@ class PriorSampler(BaseSampler):
         n_candidates: int = 8,
     ) -> None:
         if isinstance(base, str):
-            one_of("base sampler", base, SAMPLERS)
+            check_base(base)
         # These two know the prior themselves; what has none is drawn at random.
         self._own = base if base in ("pibo", "priorband") else None
         base = "random" if self._own else base

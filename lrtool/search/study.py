@@ -13,7 +13,7 @@ from optuna.study import Study
 from lrtool._check import one_of, require
 from lrtool.errors import ArgumentError, FileFormatError, UnsupportedError
 from lrtool.result import RangeTestResult
-from lrtool.search.bases import SAMPLERS, BaseLike, plain_sampler
+from lrtool.search.bases import BaseLike, check_base, plain_sampler
 from lrtool.search.pruners import PRUNERS, make_pruner
 from lrtool.search.sampler import PriorSampler
 from lrtool.search.space import LR, MOMENTUM, Space
@@ -94,7 +94,7 @@ def open_study(
     mode = settings.get("mode") or defaults.get("mode") or "min"
     one_of("mode", mode, ("min", "max"))
     if isinstance(sampler, str):
-        one_of("sampler", sampler, SAMPLERS)
+        check_base(sampler)
     if isinstance(pruner, str):
         one_of("pruner", pruner, PRUNERS)
     wanted = {

@@ -182,7 +182,7 @@ def test_the_reason_is_the_databases_own_and_no_password_is_shown(
 def test_a_sampler_that_lacks_its_package_is_refused_before_the_range_test(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lrtool.cli.tune.find_spec", lambda name: None)
+    monkeypatch.setattr("lrtool.search.bases.find_spec", lambda name: None)
     for sampler, package in (("cmaes", "cmaes"), ("gp", "scipy")):
         assert exit_code(("tune", GOOD, "--max-epochs", "1", "--sampler", sampler)) == 2
         assert f"pip install {package}" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 
 from lrtool.errors import ArgumentError
 from lrtool.search import CategoricalPrior, Prior, PriorSampler
+from lrtool.search.bases import plain_sampler
 from lrtool.search.expand import step_out
 from lrtool.search.gp import propose
 from lrtool.search.guard import Outcome, inspect_prior
@@ -261,6 +262,25 @@ def test_no_deprecated_option_of_optuna_is_used() -> None:
         warnings.simplefilter("error")
         for base in ("pibo", "tpe", "random"):
             run(bowl(0.2), 6, base=base, n_design=2)
+
+
+@pytest.mark.parametrize(("base", "package"), [("cmaes", "cmaes"), ("gp", "scipy")])
+def test_a_base_sampler_that_lacks_its_package_is_refused_when_it_is_made(
+    base: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrtool.search.bases.find_spec", lambda name: None)
+    with pytest.raises(ArgumentError, match=f"pip install {package}, or choose another"):
+        PriorSampler(PRIORS, base)
+    with pytest.raises(ArgumentError, match=f"pip install {package}, or choose another"):
+        plain_sampler(base, 0)
+
+
+def test_proposals_are_pythons_own_numbers() -> None:
+    some = [Outcome({"lr": x, "wd": 0.0, "kind": "a"}, x) for x in (-0.2, 0.0, 0.2)]
+    found = propose(PRIORS, some, 1.0, np.random.default_rng(0))
+    assert {name: type(value) for name, value in found.items()} == {
+        "kind": str, "lr": float, "wd": float,
+    }  # fmt: skip
 
 
 def test_refuses() -> None:
