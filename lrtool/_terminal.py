@@ -52,7 +52,9 @@ def _show_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         from rich.table import Table
     except ImportError:
         return False
-    table = Table(*map(escape, header), header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for title in header:
+        table.add_column(escape(title), overflow="fold")  # a number cut off is another number
     for row in rows:
         table.add_row(*map(escape, row))
     Console(width=width()).print(table)

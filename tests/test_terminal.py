@@ -39,6 +39,17 @@ def test_a_terminal_gets_colour_where_rich_is_installed(tmp_path: Path) -> None:
     assert "\033[" in on_a_terminal(tmp_path, NO_COLOR="")
 
 
+def test_a_narrow_terminal_cuts_no_number(tmp_path: Path) -> None:
+    pytest.importorskip("rich", reason="rich is not installed")
+    code = (
+        "from lrtool._terminal import show_table;"
+        "show_table(['number', 'value'], [['123456789', '987654321'], ['1', '2']])"
+    )
+    shown = on_a_terminal(tmp_path, sys.executable, "-c", code, NO_COLOR="", COLUMNS="14")
+    left, right = zip(*(line.split() for line in shown.splitlines()[1:-1]), strict=True)
+    assert ("".join(left), "".join(right)) == ("123456789", "987654321")
+
+
 def test_a_terminal_of_few_characters_gets_those_it_has(tmp_path: Path) -> None:
     code = "from lrtool._terminal import show_table; show_table(['interval'], [['1 – 2']])"
     shown = on_a_terminal(tmp_path, sys.executable, "-c", code, PYTHONIOENCODING="ascii")
