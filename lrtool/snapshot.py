@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import length_hint
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Literal, TypeAlias
 
@@ -263,8 +264,15 @@ def _restore_sequence(sequence: Any, items: list[Any]) -> None:
 
 
 def _drawn(iterator: Any) -> int | None:
-    """How many batches a DataLoader's iterator has given; None for any other."""
-    return getattr(iterator, "_num_yielded", None)
+    """What tells that `iterator` has gone on; None where nothing does.
+
+    How many batches a DataLoader's has given, how many items that of a list or the like has left.
+    """
+    if hasattr(iterator, "_num_yielded"):
+        return int(iterator._num_yielded)
+    # A length alone, as a DataLoader's or a progress bar's, is no count of what is left.
+    left = length_hint(iterator, -1) if hasattr(type(iterator), "__length_hint__") else -1
+    return left if left >= 0 else None
 
 
 def _mark(thing: Any) -> int | None:
