@@ -118,7 +118,15 @@ class Recipe:
             if name not in given and entry.default is MISSING and entry.default_factory is MISSING
         ]
         require(not missing, f"every argument of {self.name} is given or measured", missing=missing)
-        return create(self.name, **given)
+        try:
+            return create(self.name, **given)
+        except ArgumentError as error:
+            for name in _RATES:
+                at_rest = given.get(name) == 0 and name not in self.params
+                if at_rest and f" {name}=" in str(error):
+                    remedy = f"give {name}=, an LRRangeTest, or the optimizer a rate"
+                    raise ArgumentError(f"{error}; {remedy}") from None
+            raise
 
     def _filled(
         self, given: dict[str, Any], entries: Mapping[str, "Field[Any]"], horizon: Horizon

@@ -140,6 +140,16 @@ def test_without_a_pick_the_optimizers_own_rate_is_the_peak_and_it_says_so() -> 
     assert recorder.first() == [one_cycle(max_lr=0.01, total_steps=16)(k) for k in range(16)]
 
 
+def test_an_optimizer_at_rate_0_is_told_what_to_do() -> None:
+    def at_rest(model: TinyModel) -> Optimizer:
+        return SGD(model.parameters(), lr=0.0)
+
+    with pytest.raises(ArgumentError, match=r"max_lr=0\.0; give max_lr=, an LRRangeTest, or the opt"):
+        fit(OneCycleScheduler(), optimizer=at_rest)
+    with pytest.raises(ArgumentError, match=r"max_lr=0\.0$"):
+        OneCycleScheduler(max_lr=0.0)
+
+
 # -- groups ----------------------------------------------------------------------------------------
 
 
