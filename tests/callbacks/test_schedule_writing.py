@@ -144,7 +144,7 @@ def test_an_optimizer_at_rate_0_is_told_what_to_do() -> None:
     def at_rest(model: TinyModel) -> Optimizer:
         return SGD(model.parameters(), lr=0.0)
 
-    with pytest.raises(ArgumentError, match=r"max_lr=0\.0; give max_lr=, an LRRangeTest, or the opt"):
+    with pytest.raises(ArgumentError, match=r"max_lr=0\.0; give max_lr=, an LRRangeTest"):
         fit(OneCycleScheduler(), optimizer=at_rest)
     with pytest.raises(ArgumentError, match=r"max_lr=0\.0$"):
         OneCycleScheduler(max_lr=0.0)
