@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -11,8 +12,7 @@ from hypothesis import strategies as st
 from lrtool.curve import FloatArray, LossCurve
 from lrtool.errors import ArgumentError
 from lrtool.suggest import SUGGESTERS, Suggestion, suggest
-from lrtool.suggest.auto import FARTHEST, HABITS, LEAST_DOUBT, LOUD, PEAK_ABOVE_THAT, UNKNOWN
-from lrtool.suggest.reading import read
+from lrtool.suggest.auto import HABITS, UNKNOWN
 from lrtool.types import Status, StopReason
 from support.curves import MINIMUM, STEEPEST, curve_with
 
@@ -215,7 +215,7 @@ def test_the_usual_rate_of_an_optimizer_pulls_a_near_guess_and_leaves_a_far_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     near, far = curve_with(steepest=-1.5, high=0.5), curve_with(steepest=-5.5, high=-4, wall=1)
-    monkeypatch.setitem(HABITS, "Unpulled", replace(HABITS["Adam"], spread=1e6))
+    monkeypatch.setitem(HABITS, "Unpulled", replace(HABITS["Adam"], spread=inf))
     assert suggest(near, optimizer="Adam").lr < 0.9 * suggest(near, optimizer="Unpulled").lr
     assert decades(suggest(far, optimizer="Adam").lr, suggest(far, optimizer="Unpulled").lr) < 0.1
 
@@ -264,7 +264,7 @@ def test_in_a_flat_the_pick_is_the_usual_rate_wherever_the_flat_begins(
     optimizer: str, usual: float, first: float, second: float, seed: int
 ) -> None:
     def pick(start: float) -> float:
-        curve = curve_with(300, 0.1, seed, high=1.5, steepest=start, wall=1 - start - 1.3)
+        curve = curve_with(300, 0.02, seed, high=1.5, steepest=start, wall=1 - start - 1.3)
         return suggest(curve, optimizer=optimizer).lr
 
     assert decades(pick(first), pick(second)) < 0.05
@@ -295,62 +295,14 @@ def test_a_descent_that_noise_hides_is_taken_for_a_plateau_by_plain_descent_only
     assert low < found.lr < high
     assert found.status is Status.NOISY
     assert low < suggest(hidden).lr < high
-    assert suggest(hidden, optimizer="Adam").lr < low
-    assert suggest(plateau(0.01, seed), optimizer="SGD").lr < found.lr / 3
+    assert decades(suggest(hidden, optimizer="Adam").lr, 10 ** HABITS["Adam"].usual) < 0.3
+    assert suggest(plateau(0.01, seed), optimizer="SGD").lr < low
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_descent_is_clear_only_well_above_the_noise_of_a_single_loss(seed: int) -> None:
     assert suggest(plateau(0.01, seed)).status is Status.CLEAR
     assert suggest(plateau(0.022, seed)).status is Status.NOISY
-
-
-def a_descent(divergence: float, floor: float = 0.0, noise: float = 0.02) -> LossCurve:
-    """A deep descent around 1e-3 to `floor`, a rest, and a wall."""
-    x = np.linspace(-6, divergence, 300)
-    noises = noise * np.random.default_rng(0).standard_normal(300)
-    fall = 2.0 / (1 + np.exp(-(x + 3) / 0.2)) - 10 ** (4 * (x - divergence + 0.4))
-    return LossCurve(10**x, floor + 2.3 - fall + noises, StopReason.DIVERGED)
-
-
-@pytest.mark.parametrize("divergence", [-0.5, 0.0, 0.5, 1.5])
-def test_the_farther_divergence_is_the_higher_plain_descent_is_picked_up_to_a_bound(
-    divergence: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    curve = a_descent(divergence)
-    trusting = suggest(curve)
-    monkeypatch.setattr("lrtool.suggest.auto.LEAST_DOUBT", 0.0)
-    basin = suggest(curve)
-    edge = np.log10(curve.lr[-1] / basin.lr) - 1.0  # the wall stands 0.4 before the end
-    moved = np.log10(trusting.lr / basin.lr)
-    assert moved == pytest.approx(min(LEAST_DOUBT * edge, FARTHEST), abs=0.05)
-
-
-def test_noise_that_is_large_beside_the_loss_lowers_a_pick_below_divergence_under_sgd() -> None:
-    def never_falls(noise: float, offset: float = 1.0) -> LossCurve:
-        x = np.linspace(-3, 0.5, 200)
-        noises = noise * np.random.default_rng(0).standard_normal(200)
-        return LossCurve(10**x, offset + noises + 10 ** (8 * x), StopReason.DIVERGED)
-
-    def lowered(curve: LossCurve) -> float:
-        return float(np.log10(suggest(curve).lr / suggest(curve, optimizer="SGD").lr))
-
-    loud = read(never_falls(0.3))
-    assert loud is not None
-    assert loud.relative_noise == pytest.approx(0.3, rel=0.3)
-    assert lowered(never_falls(0.3)) == pytest.approx(1.3 * np.log10(loud.relative_noise / LOUD))
-    assert lowered(never_falls(0.05)) == 0
-    assert lowered(never_falls(0.3, offset=-1.0)) == 0  # no share of a loss below zero
-
-
-def test_noise_that_is_small_beside_the_loss_lowers_the_constant_rate_of_adam_and_no_peak() -> None:
-    def adam(offset: float, noise: float = 0.002) -> Suggestion:
-        return suggest(a_descent(0.5, offset, noise), optimizer="Adam")
-
-    quiet, unknown = adam(0.0), adam(-1.0)
-    assert 0.2 < np.log10(unknown.lr / quiet.lr) < 0.5
-    assert quiet.max_lr == pytest.approx(unknown.max_lr, rel=0.01)
-    assert adam(0.0, 0.1).lr == pytest.approx(adam(-1.0, 0.1).lr, rel=0.01)
 
 
 def test_the_usual_rate_is_no_cap_when_nothing_falls() -> None:
@@ -372,7 +324,7 @@ def test_the_peak_of_a_cycle_stays_near_where_the_basin_is_narrow() -> None:
         return decades(found.max_lr, found.lr)
 
     assert reach(0.2) < reach(0.4) < UNKNOWN.above
-    assert PEAK_ABOVE_THAT < reach(0.9) < UNKNOWN.above  # in part a rate below divergence
+    assert reach(0.9) == pytest.approx(UNKNOWN.above)
 
 
 def test_more_noise_makes_a_wider_interval() -> None:

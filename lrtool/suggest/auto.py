@@ -17,15 +17,11 @@ BASIN_WIDTH = 1.4  # decades: a wider basin is flat, and its middle says nothing
 PEAK_SHARE = 0.5  # of the basin's width: a cycle's peak no more than that above the constant rate
 REFERENCE_DENSITY = 80.0  # steps per decade at which the offsets hold
 HASTE_WEIGHT = 0.4  # decades down for every factor 10 fewer steps per decade
-BELOW_DIVERGENCE = 0.6  # decades from divergence down to the best constant rate
-PEAK_ABOVE_THAT = 0.3  # and up again to the best peak of a cycle: the edge is near
+BELOW_DIVERGENCE = 0.65  # decades from divergence down to the best constant rate
+PEAK_ABOVE_THAT = 0.25  # and up again to the best peak of a cycle: the edge is near
 DETECTION_LAG = 5  # steps until divergence is noticed
 DESCENT = 2.5  # standard deviations above which a descent is believed at all
 DEEP, SHALLOW = 0.35, 0.5  # noise-to-drop ratio up to which a descent counts, and from which not
-LEAST_DOUBT = 0.35  # in a descent, however deep
-FARTHEST = 0.3  # decades that the least doubt moves a pick at most
-QUIET, LOUD = 0.04, 0.08  # of the loss itself: noise below the one, above the other, is telling
-MOST = 10.0  # times as little, or as much, tells no more
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,6 @@ class Habit:
         below: decades from there down to the best constant rate.
         above: decades from the best constant rate up to the best peak of a cycle.
         noise: decades down for every unit of noise-to-drop ratio above 0.1.
-        quiet: decades down, of a constant rate, for every factor 10 by which the noise is less than
-            `QUIET` of the loss itself.
-        loud: decades down, below divergence, for every factor 10 by which it is more than `LOUD`.
     """
 
     usual: float = nan
@@ -53,16 +46,13 @@ class Habit:
     below: float = 0.4
     above: float = 0.4
     noise: float = 1.5
-    quiet: float = 0.0
-    loud: float = 0.0
 
 
 # Steps of full size from the first one on ask for a lower constant rate; a cycle warms up first.
-# Their size does not shrink with the gradient: where no noise keeps the loss up, they do.
-ADAPTIVE = Habit(usual=-2.1, spread=0.4, share=0.5, below=0.55, above=0.5, noise=0.4, quiet=0.5)
+ADAPTIVE = Habit(usual=-2.1, spread=0.4, share=0.6, below=0.5, above=0.5, noise=0.75)
 HABITS = {
     "Adagrad": Habit(usual=-0.9, spread=0.9),
-    "SGD": Habit(usual=-1.5, loud=1.3),  # noise keeps a loss up in proportion to the rate
+    "SGD": Habit(usual=-1.5),
     **dict.fromkeys(("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"), ADAPTIVE),
 }
 UNKNOWN = Habit()
@@ -96,29 +86,24 @@ def combine(reading: Reading, diverged: bool, optimizer: str | None) -> Estimate
     """The estimate the curve supports, pulled towards the optimizer's usual rate.
 
     Plain descent often falls a little and then rests on a plateau that only much higher rates
-    leave. Its descent is therefore believed in part, the less the more it drowns in the noise, and
-    the rest of the belief goes to a rate below divergence.
+    leave. A descent that hardly stands out of the noise is therefore believed in part, and the
+    rest of the belief goes to a rate below divergence.
     """
     habit = HABITS.get(optimizer or "", UNKNOWN)
-    basin = _quietly(_shrink(_from_basin(reading, habit), habit), reading, habit)
+    basin = _shrink(_from_basin(reading, habit), habit)
     if not diverged:
         return basin
-    edge = _shrink(_from_divergence(reading, habit), habit)
+    edge = _shrink(_from_divergence(reading), habit)
     if reading.signal < DESCENT:
         return edge
     if habit.spread < inf:
         return basin
-    return _mix(basin, edge, _doubt(reading, edge.centre - basin.centre))
-
-
-def _doubt(reading: Reading, gap: float) -> float:
-    """The share of belief that goes to a rate `gap` decades above the basin's."""
     doubt = float(np.clip((reading.roughness - DEEP) / (SHALLOW - DEEP), 0.0, 1.0))
-    return max(doubt, min(LEAST_DOUBT, FARTHEST / gap)) if gap > 0 else doubt
+    return _mix(basin, edge, doubt)
 
 
 def _from_basin(reading: Reading, habit: Habit) -> Estimate:
-    """About the middle of the basin, less an offset that grows with noise and with haste.
+    """A little above the middle of the basin, less an offset that grows with noise and with haste.
 
     The basin is where the smoothed loss has at least 80% of its whole drop. Its middle lies too
     high for a long training: noise is forgiven for a few steps and not for many, and a fast sweep
@@ -138,26 +123,12 @@ def _from_basin(reading: Reading, habit: Habit) -> Estimate:
     return Estimate(centre, peak, 0.3 + 0.3 * haste + 0.8 * noise)
 
 
-def _quietly(guess: Estimate, reading: Reading, habit: Habit) -> Estimate:
-    """A lower constant rate where the noise is small beside the loss, if haste did not lower it."""
-    less = habit.quiet * _decades(QUIET, reading.relative_noise) - _haste(reading)
-    return Estimate(guess.centre - max(less, 0.0), guess.peak, guess.sd)
-
-
-def _from_divergence(reading: Reading, habit: Habit) -> Estimate:
-    """A distance below divergence, for losses that hardly fell while the rate rose."""
+def _from_divergence(reading: Reading) -> Estimate:
+    """A fixed distance below divergence, for losses that hardly fell while the rate rose."""
     haste = _haste(reading)
     edge = float(np.fmin(reading.end - DETECTION_LAG / reading.density, reading.onset))
-    loud = habit.loud * _decades(reading.relative_noise, LOUD)
-    centre = edge - BELOW_DIVERGENCE - haste - loud
+    centre = edge - BELOW_DIVERGENCE - haste
     return Estimate(centre, centre + PEAK_ABOVE_THAT, 0.6 + 2.0 * haste)
-
-
-def _decades(more: float, less: float) -> float:
-    """By how many decades `more` is above `less`, from 0 to those of `MOST`; 0 where one is NaN."""
-    with np.errstate(divide="ignore"):
-        ratio = np.divide(more, less)
-    return float(np.log10(np.fmin(np.fmax(ratio, 1.0), MOST)))
 
 
 def _haste(reading: Reading) -> float:

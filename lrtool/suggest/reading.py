@@ -69,15 +69,6 @@ class Reading:
         """Noise of a single loss as a share of the drop; infinite without a drop."""
         return self.sigma / self.drop if self.drop > 0 else np.inf
 
-    @property
-    def relative_noise(self) -> float:
-        """Noise of a single loss as a share of the loss itself; NaN for one that becomes negative.
-
-        Only where zero is as low as a loss goes does the share tell anything.
-        """
-        positive = self.drop < 1.1 * self.base  # the smoothed loss may undershoot a little
-        return self.sigma / self.base if positive else np.nan
-
     def falls_by(self, share: float) -> float:
         """log10 LR at which the loss, on its way down, has fallen by `share` of its drop."""
         above = np.flatnonzero(self.value[: self.lowest + 1] > self.base - share * self.drop)
