@@ -36,7 +36,11 @@ class Search:
 
 
 def search_measured(settings: Settings, result: RangeTestResult) -> Search:
-    """Search with the range test as the prior."""
+    """Search with the range test as the prior.
+
+    Raises:
+        KeyboardInterrupt: when the search was asked to stop before its last trial.
+    """
     found = lrtool.tune(
         DigitsNet,
         lambda: digits(seed=settings.seed),
@@ -50,6 +54,8 @@ def search_measured(settings: Settings, result: RangeTestResult) -> Search:
         keep="best",
         trainer_kwargs=settings.trainer_kwargs(),
     )
+    if found.finished < settings.trials:
+        raise KeyboardInterrupt(f"what was measured until then is in {settings.out}")
     return Search(found.study, found.best_value, found.best_params)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn, the demo's data, is not installed")
 
+import lrtool
 from lrtool.demo.data import digits
 from lrtool.demo.model import DigitsNet
 from lrtool.demo.run import run
@@ -58,6 +59,20 @@ def test_run_twice_it_measures_again_and_finds_the_same(tmp_path: Path) -> None:
     first.pop("seconds")
     second.pop("seconds")
     assert first == second
+
+
+def test_a_search_that_was_stopped_ends_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lrtool.tune
+    monkeypatch.setattr(
+        "lrtool.tune", lambda *data, **options: whole(*data, **options | {"n_trials": 1})
+    )
+    settings = short(tmp_path)
+    with pytest.raises(KeyboardInterrupt, match="shown"):
+        run(settings, command="lrtool demo")
+    assert (settings.out / "range_test.json").exists()
+    assert not (settings.out / "report.html").exists()
 
 
 def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
