@@ -2,6 +2,7 @@
 
     python benchmarks/pick.py --half drawn_again  # two minutes on a core; reads benchmarks/data
     python benchmarks/pick.py --half dev --fast # only at 300 steps
+    python benchmarks/pick.py --half drawn_again drawn_thrice drawn_anew --fast  # as one
     python benchmarks/pick.py --speed           # what a suggestion costs
 
 Regret of a pick: the share of the reachable improvement it loses (see pick_truth.py). Every finder
@@ -75,14 +76,15 @@ def ours(chosen: list[Task], budget: int) -> dict[str, Scores]:
     return out
 
 
-def theirs(half: str, chosen: list[Task], budget: int) -> dict[str, Scores]:
+def theirs(chosen: list[Task], budget: int) -> dict[str, Scores]:
     """The other tools at the same number of steps, from what pick_others.py kept."""
     out: dict[str, Scores] = {}
-    for method, table in pick_others.load(half, budget).items():
-        for task in chosen:
-            for lr in table[task.name]:
-                for schedule in PICKS:
-                    out.setdefault(method, Scores()).add(schedule, task, lr)
+    for half in dict.fromkeys(task.half for task in chosen):
+        for method, table in pick_others.load(half, budget).items():
+            for task in (task for task in chosen if task.half == half):
+                for lr in table[task.name]:
+                    for schedule in PICKS:
+                        out.setdefault(method, Scores()).add(schedule, task, lr)
     return out
 
 
@@ -187,7 +189,7 @@ def speed() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--half", default="dev", choices=HALVES)
+    parser.add_argument("--half", default=["dev"], choices=HALVES, nargs="+")
     parser.add_argument("--fast", action="store_true", help="only 300 steps")
     parser.add_argument("--speed", action="store_true", help="only time the suggesters")
     args = parser.parse_args()
@@ -196,13 +198,16 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    truth = load(PATHS[args.half])
-    chosen = scored(args.half, truth)
+    truth: Table = {}
+    for half in args.half:
+        truth |= load(PATHS[half])
+    chosen = [task for half in args.half for task in scored(half, truth)]
+    name = ", ".join(args.half)
     started = time.perf_counter()
     for budget in (300,) if args.fast else BUDGETS[::-1]:
-        methods = ours(chosen, budget) | default(chosen) | theirs(args.half, chosen, budget)
+        methods = ours(chosen, budget) | default(chosen) | theirs(chosen, budget)
         for schedule, rate in PICKS.items():
-            print(f"\n## {budget} steps, {schedule} (result.{rate}), {args.half} half\n")
+            print(f"\n## {budget} steps, {schedule} (result.{rate}), {name}\n")
             print(*rows(methods, truth, schedule), sep="\n")
         mine = methods["lrtool auto"]
         print(f"\nsteps spent: median {np.median(mine.steps):.0f}, most {max(mine.steps)}")
