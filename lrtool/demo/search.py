@@ -54,7 +54,7 @@ def search_measured(settings: Settings, result: RangeTestResult) -> Search:
         keep="best",
         trainer_kwargs=settings.trainer_kwargs(),
     )
-    if found.finished < settings.trials:
+    if not found.finished:
         raise KeyboardInterrupt(f"what was measured until then is in {settings.out}")
     return Search(found.study, found.best_value, found.best_params)
 

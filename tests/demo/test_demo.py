@@ -1,6 +1,7 @@
 """The demo: every number measured, everything in one folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def test_run_twice_it_measures_again_and_finds_the_same(tmp_path: Path) -> None:
 def test_a_search_that_was_stopped_ends_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = lrtool.tune
+    tune = lrtool.tune
     monkeypatch.setattr(
-        "lrtool.tune", lambda *data, **options: whole(*data, **options | {"n_trials": 1})
+        "lrtool.tune", lambda *data, **options: replace(tune(*data, **options), finished=False)
     )
     settings = short(tmp_path)
     with pytest.raises(KeyboardInterrupt, match="shown"):
