@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrtool.plotting._axes import fit_text, legend, log_rate_axis
+from lrtool.plotting.search import finished
 from lrtool.plotting.style import ink
 
 if TYPE_CHECKING:
@@ -54,22 +55,22 @@ def plot_priors(study: "Study", space: "Space", figure: "Figure") -> None:
         space: what it searches.
         figure: where to draw; it is empty.
     """
-    panels = _panels(study, space)
+    panels, ranked = _panels(study, space), _ranked(study)
     rows = ceil(len(panels) / COLUMNS)
     axes = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     for ax, panel in zip(axes, panels, strict=False):
-        _draw(ax, panel, study)
+        _draw(ax, panel, ranked)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
 
 
-def _draw(ax: "Axes", panel: _Panel, study: "Study") -> None:
+def _draw(ax: "Axes", panel: _Panel, ranked: "list[FrozenTrial]") -> None:
     palette, prior = ink(ax), panel.prior
     grid = np.linspace(prior.x(prior.low), prior.x(prior.high), 400)
     at, density = panel.natural(grid), np.exp(prior.log_densities(grid))
     ax.fill_between(at, density, color=palette.curve, alpha=0.2, linewidth=0, label="believed")
     ax.plot(at, density, color=palette.curve, linewidth=1.2)
-    tried, good = _coordinates(study, panel)
+    tried, good = _coordinates(ranked, panel)
     ax.plot(
         panel.natural(tried), np.full(len(tried), 0.04), "|", color=palette.faint, markersize=7,
         transform=ax.get_xaxis_transform(), label="tried",
@@ -127,17 +128,11 @@ def _best_schedule(study: "Study", space: "Space") -> str:
 def _ranked(study: "Study") -> "list[FrozenTrial]":
     """The trials that finished, the best first."""
     sign = 1 if study.direction.name == "MINIMIZE" else -1
-    done = [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state.name == "COMPLETE" and trial.value is not None and np.isfinite(trial.value)
-    ]
-    return sorted(done, key=lambda trial: sign * (trial.value or 0.0))
+    return sorted(finished(study), key=lambda trial: sign * (trial.value or 0.0))
 
 
-def _coordinates(study: "Study", panel: _Panel) -> "tuple[FloatArray, FloatArray]":
+def _coordinates(ranked: "list[FrozenTrial]", panel: _Panel) -> "tuple[FloatArray, FloatArray]":
     """Where the finished trials lie, and where the best third of them do."""
-    ranked = _ranked(study)
     good = ranked[: ceil(len(ranked) / 3)]
     tried, best = (
         np.array([panel.prior.x(t.params[panel.key]) for t in trials if panel.key in t.params])

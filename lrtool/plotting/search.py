@@ -11,10 +11,11 @@ from lrtool.plotting.style import ink, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
     from lrtool.curve import FloatArray
 
-__all__ = ["plot_importance", "plot_prior", "plot_studies", "plot_study"]
+__all__ = ["finished", "plot_importance", "plot_prior", "plot_studies", "plot_study"]
 
 
 def plot_study(study: "Study", ax: "Axes | None" = None, *, ylabel: str = "value") -> "Axes":
@@ -131,14 +132,19 @@ def plot_prior(
     return ax
 
 
-def _finished(study: "Study") -> tuple[Any, Any]:
-    """Numbers and values of the trials that ended with a finite value."""
-    done = [
-        (trial.number, trial.value)
+def finished(study: "Study") -> "list[FrozenTrial]":
+    """The trials that ended with a finite value."""
+    return [
+        trial
         for trial in study.get_trials(deepcopy=False)
         if trial.state.name == "COMPLETE" and trial.value is not None and np.isfinite(trial.value)
     ]
-    numbers, values = zip(*done, strict=True) if done else ((), ())
+
+
+def _finished(study: "Study") -> tuple[Any, Any]:
+    """The finished trials' numbers and values."""
+    done = finished(study)
+    numbers, values = [trial.number for trial in done], [trial.value for trial in done]
     return np.array(numbers, dtype=float), np.array(values, dtype=float)
 
 
